@@ -1,0 +1,87 @@
+"""Assembly: settings and services in, the gateway's root application out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Router
+
+from gateway.adapters import adapt
+from gateway.config import Settings
+from gateway.edge import edge
+from gateway.exchange import ExchangeMiddleware
+from gateway.health import Health, health_routes
+from gateway.lifespan import LifespanMiddleware, ServiceLifespan
+from gateway.loading import Service
+from gateway.mounts import Mount, MountTable
+from gateway.problems import NotFound, internal_error
+from gateway.sessions import SessionCookie, SharedSession, shared_cookie
+
+
+def create_app(settings: Settings, services: Sequence[Service], health: Health) -> Starlette:
+    """The root application.
+
+    Args:
+        settings: Sound settings.
+        services: The service of each mount, loaded once.
+        health: Told of what starts and stops.
+    """
+    cookie = shared_cookie(settings.session, {service.name: service.app for service in services})
+    lifespans = [
+        ServiceLifespan(service.name, service.app)
+        for service in services
+        if service.interface == "asgi"
+    ]
+    states = {lifespan.name: lifespan.state for lifespan in lifespans}
+    mounts = [_mount(service, cookie, states.get(service.name, {})) for service in services]
+    admin = Router(
+        health_routes(health),
+        redirect_slashes=False,
+        default=NotFound("The gateway has no such endpoint."),
+    )
+    # For each host too: a host's own mounts come before those for any host, the admin endpoints
+    # before both.
+    hosts = {"", *(service.mount.host for service in services)}
+    mounts += [Mount(settings.admin.prefix, admin, host, name="gateway") for host in hosts]
+    nothing_mounted = NotFound("No service is mounted here.", _links(settings, services))
+
+    return Starlette(
+        routes=[MountTable(mounts, otherwise=nothing_mounted)],
+        middleware=[
+            Middleware(
+                LifespanMiddleware,
+                lifespans,
+                health,
+                settings.server.startup_seconds,
+                settings.server.drain_seconds,
+            ),
+            Middleware(ExchangeMiddleware),
+            *edge(settings),
+        ],
+        exception_handlers={Exception: internal_error},
+    )
+
+
+def _mount(service: Service, cookie: SessionCookie | None, state: Mapping[str, Any]) -> Mount:
+    if service.interface == "wsgi":
+        app, path_may_be_empty = adapt(service.app, service.mount), True
+    else:
+        app, path_may_be_empty = service.app, False
+        if cookie is not None:
+            app = SharedSession(app, cookie)
+    where = service.mount
+    return Mount(where.prefix, app, where.host, service.name, state, path_may_be_empty)
+
+
+def _links(settings: Settings, services: Sequence[Service]) -> dict[str, str]:
+    """Where to go from a path that is not there: an aid to developers, nobody else's business."""
+    if settings.environment != "development":
+        return {}
+    return {
+        f"{service.name} ({service.stack})": f"{service.mount.prefix.rstrip('/')}/"
+        for service in services
+        if not service.mount.host
+    }

@@ -1,0 +1,123 @@
+"""The `gateway` command."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway import __version__
+from gateway.config import Configuration, ConfigurationError, find_file, read
+from gateway.loading import Service, load_services
+from gateway.routes import documentation_paths, service_routes
+from gateway.server import CannotListen, serve
+
+_FAULTY = 2
+
+_config_option = click.option(
+    "--config",
+    metavar="FILE",
+    help="Settings (TOML). Default: GATEWAY_CONFIG, gateway.toml, config/gateway.toml.",
+)
+
+
+class _Group(click.Group):
+    """Turns the faults that a user can mend into text and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            click.echo(f"gateway: {error}", err=True)
+            ctx.exit(_FAULTY)
+        except CannotListen as error:
+            click.echo(f"gateway: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gateway")
+def main() -> None:
+    """One process that serves Flask and FastAPI side by side."""
+
+
+@main.command("serve")
+@_config_option
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
+@click.option("--unix-socket", metavar="PATH", help="Listen on a Unix socket instead.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Serving processes.")
+@click.option("--reload", is_flag=True, help="Start anew when a file changes (development).")
+def serve_command(config: str | None, reload: bool, **given: Any) -> None:
+    """Serve all mounts until a signal says stop."""
+    overrides = {key: value for key, value in given.items() if value is not None}
+    if reload and overrides.get("workers", 1) > 1:
+        raise click.UsageError("--reload serves from one process; leave out --workers.")
+    configuration, services = _load(config, {"server": overrides})
+    code = serve(
+        configuration,
+        services,
+        reload=reload,
+        announce=lambda address: _announce(address, configuration, services),
+    )
+    sys.exit(code)
+
+
+@main.command()
+@_config_option
+def check(config: str | None) -> None:
+    """Validate the settings and import every service, starting nothing."""
+    configuration, services = _load(config)
+    for service in services:
+        click.echo(f"ok  {_describe(service)}")
+    click.echo(f"{configuration.file}: no faults.")
+
+
+@main.command()
+@_config_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON list instead of a table.")
+def routes(config: str | None, as_json: bool) -> None:
+    """List every route of every service."""
+    _, services = _load(config)
+    found = service_routes(services)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(route) for route in found], indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("METHODS", "TEMPLATE", "STACK", "MOUNT", "NAME"):
+        table.add_column(heading, overflow="fold")
+    for route in found:
+        methods = " ".join(route.methods)
+        table.add_row(methods, route.template, route.stack, route.mount, route.name)
+    # A pipe has no width; nothing is cut off there.
+    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(table)
+
+
+def _load(
+    file: str | None, overrides: dict[str, Any] | None = None
+) -> tuple[Configuration, list[Service]]:
+    configuration = read(find_file(file), overrides)
+    return configuration, load_services(configuration)
+
+
+def _describe(service: Service) -> str:
+    how = f"{service.stack} by {service.adapter}" if service.adapter else service.stack
+    where = service.mount.host + service.mount.prefix
+    return f"{where:<20} {service.mount.app} ({how})"
+
+
+def _announce(address: str, configuration: Configuration, services: list[Service]) -> None:
+    settings = configuration.checked()
+    click.echo(f"\ngateway {__version__} listens on {address} ({settings.environment})")
+    for service in services:
+        click.echo(f"  {_describe(service)}")
+        for path in documentation_paths(service):
+            click.echo(f"      {address}{path}")
+    click.echo(f"  {settings.admin.prefix}/readyz")
+    click.echo("Ctrl-C stops it.\n")
+    sys.stdout.flush()

@@ -1,0 +1,32 @@
+"""Settings: a TOML file, the environment over it, the command line over both.
+
+`find_file` says which file, `read` reads and validates everything, and a `Configuration` carries
+the frozen `Settings` or every `Fault` that keeps them from being used.
+"""
+
+from gateway.config.faults import ConfigurationError, Fault
+from gateway.config.reading import Configuration, find_file, read
+from gateway.config.settings import (
+    AdminSettings,
+    EdgeSettings,
+    MountSettings,
+    ServerSettings,
+    SessionSettings,
+    Settings,
+    all_settings,
+)
+
+__all__ = [
+    "AdminSettings",
+    "Configuration",
+    "ConfigurationError",
+    "EdgeSettings",
+    "Fault",
+    "MountSettings",
+    "ServerSettings",
+    "SessionSettings",
+    "Settings",
+    "all_settings",
+    "find_file",
+    "read",
+]

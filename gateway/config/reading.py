@@ -1,0 +1,353 @@
+"""Reads the settings and collects every fault, each with the source that it came from."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import EnvSettingsSource
+
+from gateway.config.faults import ConfigurationError, Fault
+from gateway.config.settings import MountSettings, Settings, accepts, model_at
+
+_PREFIX = "GATEWAY_"
+_DEFAULT_FILES = ("gateway.toml", "config/gateway.toml")
+_ORIGIN = re.compile(r"https?://[^/?#\s@]+")
+_SHORTEST_SECRET = 16
+_SECRETS = (
+    ("admin", "token"),
+    ("server", "tls_key_password"),
+    ("session", "secret_key"),
+    ("session", "secret_key_fallbacks"),
+)
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What was read. The settings can be used only where there are no faults.
+
+    Attributes:
+        file: The file that was read.
+        settings: The settings, or None where something is wrong with them.
+        mounts: The mounts that are sound by themselves, also where other settings are not, so that
+            the faults of their services can be reported in the same run.
+        faults: Everything that is wrong.
+    """
+
+    file: Path
+    settings: Settings | None
+    mounts: tuple[MountSettings, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def project(self) -> Path:
+        """The folder that services are imported from and relative paths start at.
+
+        The nearest folder, from the file's own upwards, that looks like the root of a project;
+        else the file's own.
+        """
+        folder = self.file.resolve().parent
+        for candidate in (folder, *folder.parents):
+            if any((candidate / mark).exists() for mark in ("pyproject.toml", "setup.py", ".git")):
+                return candidate
+        return folder
+
+    def mount_fault(self, mount: MountSettings, key: str, found: str) -> Fault:
+        """A fault in one mount's setting `key`, found when its service was loaded."""
+        accepted = accepts(("mounts", 0, key)) or ""
+        return Fault(str(self.file), f'[[mounts]] "{mount.name}" {key}', found, accepted)
+
+    def checked(self) -> Settings:
+        """The settings.
+
+        Raises:
+            ConfigurationError: Something is wrong with them.
+        """
+        if self.settings is None or self.faults:
+            raise ConfigurationError(self.faults)
+        return self.settings
+
+
+def find_file(given: str | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """The configuration file: `--config`, else GATEWAY_CONFIG, else the default that exists.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    named = given or environ.get("GATEWAY_CONFIG")
+    for name in [named] if named else _DEFAULT_FILES:
+        if Path(name).is_file():
+            return Path(name)
+    from_environment = named is not None and not given
+    raise ConfigurationError(
+        [
+            Fault(
+                "environment" if from_environment else "command line",
+                "GATEWAY_CONFIG" if from_environment else "--config",
+                f"no file {named or ' and no file '.join(_DEFAULT_FILES)}",
+                "the path of a TOML file with a [[mounts]] table (name, prefix, app)",
+            )
+        ]
+    )
+
+
+def read(
+    file: Path,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Configuration:
+    """Read and validate all settings.
+
+    Args:
+        file: The TOML file.
+        overrides: What the command line says: `{"server": {"port": 9000}}`.
+        environ: The environment.
+
+    Returns:
+        The configuration, with every fault found. Never raises for a faulty one.
+    """
+    try:
+        in_file = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        fault = Fault(str(file), "the file", str(error), "TOML 1.0 in UTF-8, readable by this user")
+        return Configuration(file, None, faults=(fault,))
+
+    sources = _Sources(file, in_file, *_from_environment(environ), overrides or {})
+    merged = sources.merged()
+    faults = [*sources.unknown_names(environ), *sources.secrets_in_file()]
+    settings = None
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        faults += [sources.fault(details) for details in error.errors()]
+    faults += [
+        Fault(*sources.origin(location), found, needed or accepts(location) or "")
+        for location, found, needed in _contradictions(merged)
+    ]
+    if settings is not None:
+        faults += [
+            Fault(*sources.origin(location), found, accepts(location) or "")
+            for location, found in _unfit_for_production(settings)
+        ]
+    return Configuration(file, settings, tuple(_sound_mounts(merged)), tuple(faults))
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """The values of each source, and which of them gave a value."""
+
+    file: Path
+    in_file: Mapping[str, Any]
+    in_environment: Mapping[str, Any]
+    spelled: Mapping[Location, str]
+    on_command_line: Mapping[str, Any]
+
+    def merged(self) -> dict[str, Any]:
+        return _merge(_merge(self.in_file, self.in_environment), self.on_command_line)
+
+    def origin(self, location: Location) -> tuple[str, str]:
+        """Which source gave the value at a location, and how it spells the key."""
+        if _holds(self.on_command_line, location):
+            return "command line", f"--{location[-1]}".replace("_", "-")
+        if _holds(self.in_environment, location):
+            name = _PREFIX + "__".join(str(part) for part in location).upper()
+            return "environment", self.spelled.get(location, name)
+        return str(self.file), _spell(location, self.in_file)
+
+    def fault(self, details: ErrorDetails) -> Fault:
+        location = details["loc"]
+        source, key = self.origin(location)
+        if details["type"] == "extra_forbidden":
+            return Fault(source, key, "an unknown key", _known_keys(location))
+        found = "nothing" if details["type"] == "missing" else _show(location, details["input"])
+        return Fault(source, key, found, accepts(location) or details["msg"])
+
+    def unknown_names(self, environ: Mapping[str, str]) -> Iterator[Fault]:
+        """Variables of ours that name no section.
+
+        Only names with a double underscore count: for a Service that is called "gateway",
+        Kubernetes sets GATEWAY_PORT, GATEWAY_SERVICE_HOST and their like.
+        """
+        for name in sorted(environ):
+            section, nested, _ = name.removeprefix(_PREFIX).partition("__")
+            if name.startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
+                known = _known_keys((section.lower(),))
+                yield Fault("environment", name, "an unknown section", known)
+
+    def secrets_in_file(self) -> Iterator[Fault]:
+        for location in _SECRETS:
+            if _at(self.in_file, location):
+                name = _PREFIX + "__".join(location).upper()
+                found = "a secret in a file"
+                yield Fault(str(self.file), ".".join(location), found, f"{name} in the environment")
+
+
+class _Environment(EnvSettingsSource):
+    """pydantic-settings' own source, over a given environment."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._environ.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Leave text that is not JSON to validation, which refuses it with a fault."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+def _from_environment(
+    environ: Mapping[str, str],
+) -> tuple[dict[str, Any], dict[Location, str]]:
+    """Values of the environment, and the names of those that are not spelled by the rule."""
+    values = dict(_Environment(environ)())
+    if environ.get("PORT") and not _holds(values, ("server", "port")):
+        return _merge(values, {"server": {"port": environ["PORT"]}}), {("server", "port"): "PORT"}
+    return values, {}
+
+
+def _contradictions(merged: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    """Settings that are each sound and cannot stand together, as (location, found, accepted).
+
+    Looks at the raw values, so that these are found also where other settings are faulty. An empty
+    `accepted` means what the setting accepts anyway.
+    """
+    admin = _text(_at(merged, ("admin", "prefix"))) or "/_gateway"
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", admin) or _has_dots(admin):
+        yield ("admin", "prefix"), f'"{admin}"', ""
+    yield from _mount_contradictions(merged, admin)
+    server = _at(merged, ("server",)) or {}
+    if bool(_at(server, ("tls_certificate",))) != bool(_at(server, ("tls_key",))):
+        missing = "tls_key" if _at(server, ("tls_certificate",)) else "tls_certificate"
+        yield ("server", missing), "nothing", "tls_certificate and tls_key, both or neither"
+    for origin in _list(_at(merged, ("edge", "trusted_origins"))):
+        if not _ORIGIN.fullmatch(_text(origin)):
+            yield ("edge", "trusted_origins"), f'"{origin}"', ""
+    chosen = _text(_at(merged, ("session", "mount")))
+    if chosen and chosen not in [_at(mount, ("name",)) for mount in _list(merged.get("mounts"))]:
+        yield ("session", "mount"), f'"{chosen}", not a mount', ""
+
+
+def _mount_contradictions(
+    merged: Mapping[str, Any], admin: str
+) -> Iterator[tuple[Location, str, str]]:
+    mounts = _list(merged.get("mounts"))
+    if not mounts:
+        yield ("mounts",), "no mounts", ""
+    served: dict[tuple[str, str], str] = {}
+    names: set[str] = set()
+    for index, mount in enumerate(mounts):
+        name, prefix, host = (_text(_at(mount, (key,))) for key in ("name", "prefix", "host"))
+        where: Location = ("mounts", index, "prefix")
+        if name and name in names:
+            yield ("mounts", index, "name"), f'"{name}", as another mount', ""
+        names.add(name)
+        if not prefix:
+            continue
+        if _has_dots(prefix):
+            yield where, f'"{prefix}", with a dot segment', ""
+        if prefix == admin or prefix.startswith(f"{admin}/"):
+            yield where, f'"{prefix}", over the admin prefix', f'a prefix outside "{admin}"'
+        if (host, prefix) in served:
+            yield where, f'"{prefix}", as mount "{served[host, prefix]}"', ""
+        served.setdefault((host, prefix), name)
+
+
+def _unfit_for_production(settings: Settings) -> Iterator[tuple[Location, str]]:
+    if settings.environment != "production":
+        return
+    token = settings.admin.token.get_secret_value()
+    if len(token) < _SHORTEST_SECRET:
+        yield ("admin", "token"), "a short secret" if token else "nothing, in production"
+    key = settings.session.secret_key.get_secret_value()
+    if key and is_development_secret(key):
+        yield ("session", "secret_key"), "a development secret, in production"
+
+
+def is_development_secret(key: str | bytes) -> bool:
+    """Whether a signing key is fit for development only: short, or saying so itself."""
+    text = key.decode("latin-1") if isinstance(key, bytes) else key
+    return len(text) < _SHORTEST_SECRET or text.lower().startswith(("dev", "change", "secret"))
+
+
+def _sound_mounts(merged: Mapping[str, Any]) -> Iterator[MountSettings]:
+    for mount in _list(merged.get("mounts")):
+        try:
+            yield MountSettings.model_validate(mount)
+        except ValidationError:
+            continue
+
+
+def _known_keys(location: Location) -> str:
+    model = model_at(location[:-1])
+    known = list(model.model_fields) if model else []
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    hint = f' (did you mean "{close[0]}"?)' if close else ""
+    return ", ".join(known) + hint
+
+
+def _spell(location: Location, in_file: Mapping[str, Any]) -> str:
+    if len(location) > 1 and location[0] == "mounts" and isinstance(location[1], int):
+        name = _text(_at(in_file, (*location[:2], "name"))) or f"number {location[1] + 1}"
+        name = f'"{name}"' if not name.startswith("number ") else name
+        return " ".join(["[[mounts]]", name, *(str(part) for part in location[2:3])])
+    return ".".join(str(part) for part in location[:2])
+
+
+def _show(location: Location, value: Any) -> str:
+    if location[:2] in _SECRETS or isinstance(value, SecretStr):
+        return "(hidden)"
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value)
+
+
+def _has_dots(prefix: str) -> bool:
+    return any(segment in {".", ".."} for segment in prefix.split("/"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _at(values: Any, location: Location) -> Any:
+    for part in location:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
+
+
+def _holds(values: Mapping[str, Any], location: Location) -> bool:
+    return _at(values, location) is not None
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged

@@ -1,0 +1,238 @@
+"""Every setting: its name, its default, what it is for and what it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+def _setting(default: Any, purpose: str, accepts: str, **constraints: Any) -> Any:
+    """A setting. `accepts` is for the person who wrote something else."""
+    return Field(
+        default, description=purpose, json_schema_extra={"accepts": accepts}, **constraints
+    )
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(Section):
+    """Where and how the process listens."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on.", "a host name or an IP address")
+    port: int = _setting(
+        8000,
+        "Port to listen on; 0 takes a free one. `PORT`, as hosting platforms set it, wins over "
+        "the file.",
+        "an integer from 0 to 65535",
+        ge=0,
+        le=65535,
+    )
+    unix_socket: str = _setting(
+        "", "Path of a Unix socket to listen on instead of host and port.", "a path, or nothing"
+    )
+    workers: int = _setting(1, "Serving processes.", "an integer from 1 to 256", ge=1, le=256)
+    tls_certificate: str = _setting(
+        "", "Certificate chain (PEM); with `tls_key`, the server speaks TLS.", "a path, or nothing"
+    )
+    tls_key: str = _setting("", "Private key (PEM) of the certificate.", "a path, or nothing")
+    tls_key_password: SecretStr = _setting(
+        SecretStr(""), "Password of the private key.", "text, from the environment only"
+    )
+    startup_seconds: float = _setting(
+        60.0,
+        "How long a service's lifespan may take to start before the start counts as failed.",
+        "seconds, above 0",
+        gt=0,
+    )
+    drain_seconds: float = _setting(
+        20.0,
+        "After SIGTERM: finish what runs, then exit, whatever a thread does.",
+        "seconds, above 0",
+        gt=0,
+    )
+    access_log: bool = _setting(True, "Log one line per request.", "true or false")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "Least severe message that is logged.", '"debug", "info", "warning" or "error"'
+    )
+
+
+class AdminSettings(Section):
+    """The gateway's own endpoints."""
+
+    prefix: str = _setting(
+        "/_gateway",
+        "Prefix of the gateway's own endpoints; no mount may shadow it.",
+        'segments without a trailing slash: "/_gateway"',
+    )
+    token: SecretStr = _setting(
+        SecretStr(""),
+        "Secret that opens the admin endpoints. Required in production.",
+        "at least 16 characters, from the environment only",
+    )
+
+
+class SessionSettings(Section):
+    """One login for both stacks: Flask's session cookie, shared with the ASGI services."""
+
+    shared: bool = _setting(
+        True, "Give ASGI services Flask's session as `request.session`.", "true or false"
+    )
+    mount: str = _setting(
+        "",
+        "Flask mount whose session settings (keys, cookie, lifetime) are shared. Empty: the first "
+        "Flask mount that has a secret key.",
+        "the name of a Flask mount, or nothing",
+    )
+    secret_key: SecretStr = _setting(
+        SecretStr(""),
+        "Signs the shared session where no Flask mount's own key does. Wins over them.",
+        "at least 16 characters, from the environment only",
+    )
+    secret_key_fallbacks: tuple[SecretStr, ...] = _setting(
+        (),
+        "Earlier keys whose sessions stay valid (key rotation).",
+        "a JSON list of texts, from the environment only",
+    )
+    cookie_name: str = _setting(
+        "session",
+        "Cookie of the shared session where `secret_key` is set. A Flask mount brings its own.",
+        "a cookie name",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+    )
+
+
+class EdgeSettings(Section):
+    """What every request passes before routing."""
+
+    trusted_origins: tuple[str, ...] = _setting(
+        (),
+        "Other origins whose pages may write to the services (cross-site request forgery).",
+        'a list of origins: ["https://app.example.com"]',
+    )
+
+
+class MountSettings(Section):
+    """One service and the prefix that it answers under."""
+
+    name: str = _setting(
+        ...,
+        "Name of the mount, in logs and reports.",
+        "letters, digits, - and _; each name once",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+    )
+    prefix: str = _setting(
+        ...,
+        "Path prefix of whole segments; the longest one wins.",
+        '"/", or segments without a trailing slash: "/flask", "/api/v1"; each prefix once per host',
+        # Unreserved characters of RFC 3986 only: a prefix that needs escaping would have to be
+        # compared in two spellings.
+        pattern=r"^(/|(/[A-Za-z0-9._~-]+)+)$",
+    )
+    app: str = _setting(
+        ...,
+        "Import string of the service.",
+        '"module:attribute", such as "shop.web:create_app"',
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
+    )
+    factory: bool = _setting(False, "Call the attribute to get the service.", "true or false")
+    host: str = _setting(
+        "",
+        "Answer for this host only.",
+        '"api.example.com", "*.example.com", or nothing; lower case, without a port',
+        pattern=r"^$|^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$|^\[[0-9a-f:.]+\]$",
+    )
+    interface: Literal["auto", "asgi", "wsgi"] = _setting(
+        "auto",
+        "Interface of the service; `auto` tells it from the object.",
+        '"auto", "asgi" or "wsgi"',
+    )
+    adapter: Literal["a2wsgi"] = _setting(
+        "a2wsgi", "WSGI only: what carries requests to the service.", '"a2wsgi"'
+    )
+    threads: int = _setting(
+        10,
+        "WSGI only: threads of this mount's own pool.",
+        "an integer from 1 to 1000",
+        ge=1,
+        le=1000,
+    )
+
+
+class Settings(BaseSettings):
+    """All settings, frozen. Only `gateway.config.read` looks at the file and the environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="GATEWAY_",
+        env_nested_delimiter="__",
+    )
+
+    environment: Literal["development", "production"] = _setting(
+        "development",
+        "`production` refuses development secrets and shows developers' aids to nobody.",
+        '"development" or "production"',
+    )
+    server: ServerSettings = _setting(ServerSettings(), "Where and how to listen.", "a table")
+    admin: AdminSettings = _setting(AdminSettings(), "The gateway's own endpoints.", "a table")
+    session: SessionSettings = _setting(SessionSettings(), "One login.", "a table")
+    edge: EdgeSettings = _setting(EdgeSettings(), "What every request passes first.", "a table")
+    mounts: tuple[MountSettings, ...] = _setting(
+        (), "The services.", "at least one [[mounts]] table with name, prefix and app"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what `read` merged and nothing else: it knows where each value came from."""
+        return (init_settings,)
+
+
+def model_at(location: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The table at a location of the file (`()`, `("server",)`, `("mounts", 0)`), if it is one."""
+    match location:
+        case ():
+            return Settings
+        case ("mounts", int()):
+            return MountSettings
+        case (str() as name,) if name in Settings.model_fields:
+            annotation = Settings.model_fields[name].annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                return annotation
+    return None
+
+
+def accepts(location: tuple[str | int, ...]) -> str | None:
+    """What the setting at a location of the file accepts, in words."""
+    while location:
+        model = model_at(location[:-1])
+        if model is not None and (info := model.model_fields.get(str(location[-1]))):
+            extra = info.json_schema_extra
+            return str(extra["accepts"]) if isinstance(extra, dict) else None
+        location = location[:-1]
+    return None
+
+
+def all_settings() -> Iterator[tuple[str, str, Any]]:
+    """Every setting as (key, purpose, default); a mount's keys begin with `mounts.`."""
+    for name, info in Settings.model_fields.items():
+        model = MountSettings if name == "mounts" else model_at((name,))
+        if model is None:
+            yield name, info.description or "", info.default
+            continue
+        for key, setting in model.model_fields.items():
+            default = "(required)" if setting.is_required() else setting.default
+            yield f"{name}.{key}", setting.description or "", default

@@ -1,0 +1,56 @@
+"""Whether the process lives, and whether it should be sent requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+
+@dataclass
+class Health:
+    """The state of the process and of each service.
+
+    Attributes:
+        draining: The process was told to stop. Never turns back.
+        services: Whether each service is ready, by the name of its mount.
+    """
+
+    draining: bool = False
+    services: dict[str, bool] = field(default_factory=dict)
+
+    def drain(self) -> None:
+        """Ask to be sent nothing more."""
+        self.draining = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are welcome."""
+        return not self.draining and all(self.services.values())
+
+
+def health_routes(health: Health) -> list[Route]:
+    """`livez` and `readyz`, below the admin prefix.
+
+    `livez` answers 200 while the event loop turns, also when draining: a process that is finishing
+    its requests must not be killed for it. `readyz` answers 503 from the moment that shutdown
+    starts, or while a service is not ready.
+    """
+
+    async def livez(request: Request) -> JSONResponse:
+        return _uncached({"status": "ok"}, HTTPStatus.OK)
+
+    async def readyz(request: Request) -> JSONResponse:
+        services = {name: "ok" if ok else "not ready" for name, ok in health.services.items()}
+        status = "draining" if health.draining else "ok" if health.ready else "not ready"
+        code = HTTPStatus.OK if health.ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return _uncached({"status": status, "services": services}, code)
+
+    return [Route("/livez", livez), Route("/readyz", readyz)]
+
+
+def _uncached(document: dict[str, object], status: HTTPStatus) -> JSONResponse:
+    return JSONResponse(document, status, {"Cache-Control": "no-store"})

@@ -1,0 +1,225 @@
+"""Import string -> service: what each mount names, imported, built once and told apart."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from fastapi import FastAPI
+from flask import Flask
+from starlette.applications import Starlette
+
+from gateway.config import Configuration, ConfigurationError, Fault, MountSettings
+
+Interface = Literal["asgi", "wsgi"]
+
+_INTERFACES: dict[int, Interface] = {2: "wsgi", 3: "asgi"}  # by the number of arguments
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """An application that the gateway hosts.
+
+    Attributes:
+        mount: The settings that name it.
+        app: The application itself.
+        interface: How it is called.
+    """
+
+    mount: MountSettings
+    app: Any
+    interface: Interface
+
+    @property
+    def name(self) -> str:
+        """The name of its mount."""
+        return self.mount.name
+
+    @property
+    def stack(self) -> str:
+        """The framework, as people call it; else the interface."""
+        if isinstance(self.app, Flask):
+            return "Flask"
+        if isinstance(self.app, FastAPI):
+            return "FastAPI"
+        if isinstance(self.app, Starlette):
+            return "Starlette"
+        return self.interface.upper()
+
+    @property
+    def adapter(self) -> str | None:
+        """What carries requests to it; None where it is called directly."""
+        return self.mount.adapter if self.interface == "wsgi" else None
+
+
+class _Unusable(Exception):
+    """A mount whose service cannot be had: the faulty key and what was found there."""
+
+    def __init__(self, key: str, found: str) -> None:
+        super().__init__(found)
+        self.key = key
+        self.found = found
+
+
+def load_services(configuration: Configuration) -> list[Service]:
+    """Import and build the service of every sound mount.
+
+    Returns:
+        The services, in mount order.
+
+    Raises:
+        ConfigurationError: Something is wrong with the configuration or with a service: all faults
+            of both.
+    """
+    for folder in (configuration.file.resolve().parent, configuration.project):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    services: list[Service] = []
+    faults: list[Fault] = list(configuration.faults)
+    for mount in configuration.mounts:
+        try:
+            services.append(_load(mount))
+        except _Unusable as unusable:
+            faults.append(configuration.mount_fault(mount, unusable.key, unusable.found))
+    if faults:
+        raise ConfigurationError(faults)
+    return services
+
+
+def interface_of(app: object) -> Interface | None:
+    """Tell ASGI from WSGI by how an application wants to be called.
+
+    Returns:
+        "wsgi" for two positional arguments (PEP 3333: environ, start_response), "asgi" for three
+        (ASGI 3: scope, receive, send), None where it is neither or cannot be told.
+    """
+    if not callable(app) or inspect.isclass(app):
+        return None
+    try:
+        parameters = inspect.signature(app).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    positional = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    required = sum(p.default is p.empty for p in positional)
+    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        return None
+    interface = _INTERFACES.get(required)
+    return None if interface == "wsgi" and inspect.iscoroutinefunction(app) else interface
+
+
+def _load(mount: MountSettings) -> Service:
+    app = _import(mount.app)
+    if mount.factory:
+        app = _call_factory(app)
+    interface = interface_of(app) if mount.interface == "auto" else mount.interface
+    if interface is None:
+        raise _Unusable("app", _describe(app, factory=mount.factory))
+    if not callable(app):
+        raise _Unusable("app", f"{_kind(app)}, which cannot be called")
+    return Service(mount, app, interface)
+
+
+def _import(target: str) -> Any:
+    module_name, _, attribute = target.partition(":")
+    try:
+        missing = _missing_module(module_name)
+        found: Any = None if missing else importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise _Unusable("app", f'importing "{module_name}" failed: {_last_line(error)}') from error
+    if missing:
+        raise _Unusable("app", f'no module "{missing}" in the project or installed')
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            names = ", ".join(sorted(_candidates(found))) or "nothing that can be called"
+            raise _Unusable(
+                "app", f'"{module_name}" has no attribute "{attribute}"; it has {names}'
+            ) from None
+    return found
+
+
+def _missing_module(name: str) -> str | None:
+    """The first part of a dotted name that does not exist; importing its parents as it goes."""
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        partial = ".".join(parts[:count])
+        if find_spec(partial) is None:
+            return partial
+    return None
+
+
+def _call_factory(factory: Any) -> Any:
+    if not callable(factory):
+        raise _Unusable("factory", f"true, but the attribute is {_kind(factory)}")
+    try:
+        inspect.signature(factory).bind()
+    except TypeError:
+        wants = str(inspect.signature(factory))
+        raise _Unusable("factory", f"true, but calling it needs arguments: {wants}") from None
+    except ValueError:
+        pass  # a built-in without a signature: calling it will tell
+    try:
+        return factory()
+    except (Exception, SystemExit) as error:
+        raise _Unusable("app", f"the factory raised {_last_line(error)}") from error
+
+
+def _last_line(error: BaseException) -> str:
+    """The last line of an error's own traceback, and the place in the service that it names."""
+    line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__
+        and not frame.filename.startswith("<frozen ")
+        # importlib.import_module's own frame
+        and frame.filename != importlib.__file__
+    ]
+    return f"{line} ({frames[-1].filename}:{frames[-1].lineno})" if frames else line
+
+
+def _describe(app: Any, *, factory: bool) -> str:
+    if inspect.iscoroutine(app):
+        app.close()
+        return "what an async factory returns; a factory is a plain function"
+    if inspect.isclass(app):
+        return f"the class {app.__name__}; is it a factory? Then set factory = true"
+    if callable(app) and not factory and _takes_nothing(app):
+        return f"{_kind(app)} without arguments; is it a factory? Then set factory = true"
+    if callable(app):
+        return (
+            f"{_kind(app)}, which is called neither like WSGI nor like ASGI; "
+            'if it is one of them, set interface = "wsgi" or "asgi"'
+        )
+    return f"{_kind(app)}, which is neither WSGI nor ASGI"
+
+
+def _takes_nothing(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _kind(value: object) -> str:
+    if inspect.isfunction(value):
+        return f"the function {value.__name__}{inspect.signature(value)}"
+    return "None" if value is None else f"an object of type {type(value).__name__}"
+
+
+def _candidates(module: object) -> Iterable[str]:
+    """What the user may have meant: the module's own functions and the services in it."""
+    for name, value in vars(module).items():
+        if name.startswith("_") or inspect.isclass(value) or not callable(value):
+            continue
+        defined_here = getattr(value, "__module__", None) == getattr(module, "__name__", "")
+        if inspect.isfunction(value) == defined_here and (defined_here or interface_of(value)):
+            yield name

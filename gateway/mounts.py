@@ -1,0 +1,146 @@
+"""Prefix lookup, and the scope that a service sees under its prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette._utils import get_route_path
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+# What an outer Starlette leaves in the scope for the applications below it. A service must not see
+# it: `request.url_for` would look into the gateway's routes instead of the service's own.
+_OF_THE_ROOT = ("app", "app_root_path", "endpoint", "path_params", "route", "router")
+
+
+@dataclass(frozen=True, eq=False)
+class Mount:
+    """A prefix and what answers under it.
+
+    Attributes:
+        prefix: Whole segments, `/flask`; empty for the root.
+        app: The service, as ASGI.
+        host: The only host it answers for: `api.example.com`, `*.example.com`, or empty for any.
+        name: For reports.
+        state: What the service's lifespan has put into its state.
+        path_may_be_empty: Whether the service takes an empty path for `prefix` without its slash,
+            as PEP 3333 says of PATH_INFO. Others are given the slash.
+    """
+
+    prefix: str
+    app: ASGIApp
+    host: str = ""
+    name: str = ""
+    state: Mapping[str, Any] = field(default_factory=dict)
+    path_may_be_empty: bool = False
+
+
+class MountTable(BaseRoute):
+    """Finds the mount of a request in time that does not grow with the number of mounts.
+
+    A path is cut at its first slashes, as many as the deepest prefix has, and each cut is looked up
+    from the longest to the shortest. Mounts for the request's own host come first, then those for
+    a wildcard (the longest first), then those for any host.
+
+    Args:
+        mounts: At most one for a host and prefix.
+        otherwise: Answers what no mount does.
+    """
+
+    def __init__(self, mounts: Iterable[Mount], otherwise: ASGIApp) -> None:
+        self._otherwise = otherwise
+        self._hosts: dict[str, dict[str, Mount]] = {}
+        for mount in mounts:
+            prefix = mount.prefix.rstrip("/")
+            self._hosts.setdefault(mount.host.lower(), {})[prefix] = mount
+        self._any_host = self._hosts.pop("", {})
+        everywhere = [self._any_host, *self._hosts.values()]
+        self._depth = max((p.count("/") for table in everywhere for p in table), default=0)
+
+    def find(self, path: str, host: str = "") -> Mount | None:
+        """The mount of a path.
+
+        Args:
+            path: Decoded, from its first slash.
+            host: The Host header's value, with or without a port.
+        """
+        prefixes = tuple(_prefixes(path, self._depth))
+        if self._hosts:
+            for name in _host_names(host):
+                if (table := self._hosts.get(name)) and (mount := _longest(table, prefixes)):
+                    return mount
+        return _longest(self._any_host, prefixes)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Everything: there is one lookup, and it is in `handle`."""
+        return Match.FULL, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request to its mount, or to `otherwise`."""
+        host = _host_header(scope) if self._hosts else ""
+        path = get_route_path(scope) if scope.get("root_path") else scope["path"]
+        mount = self.find(path, host)
+        if mount is None:
+            await self._otherwise(scope, receive, send)
+        else:
+            await mount.app(child_scope(scope, mount), receive, send)
+
+
+def child_scope(scope: Scope, mount: Mount) -> Scope:
+    """The scope as a service sees it that is served alone, at `root_path` (ASGI, HTTP scope)."""
+    child = dict(scope)
+    for key in _OF_THE_ROOT:
+        child.pop(key, None)
+    root_path = scope.get("root_path", "") + mount.prefix.rstrip("/")
+    child["root_path"] = root_path
+    child["state"] = dict(mount.state)
+    if scope["path"] == root_path and not mount.path_may_be_empty:
+        # `/fastapi` is answered like `/fastapi/`, without sending the client around once more.
+        child["path"] = f"{root_path}/"
+        if raw_path := scope.get("raw_path"):
+            child["raw_path"] = raw_path + b"/"
+    return child
+
+
+def _prefixes(path: str, depth: int) -> Iterator[str]:
+    """The beginnings of a path of whole segments, at most `depth` of them, longest first."""
+    cuts: list[int] = []
+    position = 0
+    while len(cuts) < depth:
+        position = path.find("/", position + 1)
+        if position < 0:
+            cuts.append(len(path))
+            break
+        cuts.append(position)
+    for cut in reversed(cuts):
+        yield path[:cut]
+    yield ""
+
+
+def _longest(table: Mapping[str, Mount], prefixes: Iterable[str]) -> Mount | None:
+    for prefix in prefixes:
+        if (mount := table.get(prefix)) is not None:
+            return mount
+    return None
+
+
+def _host_header(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return str(value.decode("latin-1"))
+    return ""
+
+
+def _host_names(host: str) -> Iterator[str]:
+    """The names that a host answers to: itself, then each wildcard over it, longest first."""
+    name = host.lower()
+    if name.startswith("["):
+        yield name.partition("]")[0] + "]"
+        return
+    name = name.partition(":")[0].rstrip(".")
+    yield name
+    while "." in name:
+        name = name.partition(".")[2]
+        yield f"*.{name}"

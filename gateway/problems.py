@@ -1,0 +1,135 @@
+"""Errors that the gateway itself answers: RFC 9457 problem documents, built in one place.
+
+A service's own errors never come through here. A browser that asks for HTML gets a page; everybody
+else gets `application/problem+json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from gateway.exchange import request_id
+
+_JSON = "application/problem+json"
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif }}
+main {{ max-width: 40rem; margin: 12vh auto; padding: 0 1.25rem }}
+h1 {{ font-size: 1.6rem; margin-bottom: .25rem }}
+small {{ opacity: .75 }}
+</style>
+<main>
+<h1>{status} {title}</h1>
+<p>{detail}</p>
+{links}<p><small>Request <code>{request_id}</code></small></p>
+</main>
+</html>
+"""
+
+
+def problem(
+    scope: Scope,
+    status: HTTPStatus,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> Response:
+    """An answer that says what went wrong.
+
+    Args:
+        scope: The request's ASGI scope.
+        status: The status; its phrase is the title.
+        detail: What happened and what to do about it, for this request.
+        headers: Headers to add.
+        links: Where to go instead, as label to path: links on a page, a member in JSON.
+
+    Returns:
+        The answer, in the form that the request accepts (RFC 9457, section 3; RFC 9110, 12.5.1).
+    """
+    identifier = request_id(scope)
+    request = Request(scope)
+    accepted = parse_accept_header(request.headers.get("accept"), MIMEAccept)
+    if accepted.best_match([_JSON, "text/html"], default=_JSON) == "text/html":
+        body = _PAGE.format(
+            status=int(status),
+            title=escape(status.phrase),
+            detail=escape(detail),
+            links="".join(
+                f'<p><a href="{escape(path)}">{escape(label)}</a></p>\n'
+                for label, path in (links or {}).items()
+            ),
+            request_id=escape(identifier),
+        )
+        media_type = "text/html"
+        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+        headers = {**(headers or {}), "Content-Security-Policy": policy}
+    else:
+        document = {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": int(status),
+            "detail": detail,
+            "instance": scope["path"],
+            "request_id": identifier,
+        }
+        if links:
+            document["links"] = dict(links)
+        body = json.dumps(document)
+        media_type = _JSON
+    return Response(
+        body,
+        status,
+        {
+            "Cache-Control": "no-store",
+            "Vary": "Accept",
+            "X-Request-ID": identifier,
+            **(headers or {}),
+        },
+        media_type,
+    )
+
+
+class NotFound:
+    """Answers what nothing else does: 404, and 403 to a WebSocket handshake.
+
+    Args:
+        detail: What is not there.
+        links: What is, as label to path.
+    """
+
+    def __init__(self, detail: str, links: Mapping[str, str] | None = None) -> None:
+        self._detail = detail
+        self._links = links
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        answer = problem(scope, HTTPStatus.NOT_FOUND, self._detail, links=self._links)
+        await answer(scope, receive, send)
+
+
+async def internal_error(request: Request, error: Exception) -> Response:
+    """The answer when a service, or the gateway, raised before it answered. Says nothing more."""
+    del error  # the server logs it, with its traceback
+    return problem(
+        request.scope,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "The service failed. The log has the reason under this request's ID.",
+    )

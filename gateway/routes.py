@@ -1,0 +1,80 @@
+"""Every route of every service, read from the services themselves (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+
+from gateway.loading import Service
+
+
+@dataclass(frozen=True)
+class ServiceRoute:
+    """One route of a service.
+
+    Attributes:
+        mount: The mount's name.
+        stack: The service's framework.
+        methods: In alphabetical order; `WEBSOCKET` for a WebSocket, `*` where they are not known.
+        template: The public path, in the framework's own syntax.
+        name: What `url_for` calls it.
+    """
+
+    mount: str
+    stack: str
+    methods: tuple[str, ...]
+    template: str
+    name: str
+
+
+def service_routes(services: Sequence[Service]) -> list[ServiceRoute]:
+    """All routes, in mount order. A service that cannot be looked into is one line, `/prefix/*`."""
+    return [
+        ServiceRoute(
+            service.name,
+            service.stack,
+            tuple(sorted(methods)),
+            service.mount.host + service.mount.prefix.rstrip("/") + template,
+            name,
+        )
+        for service in services
+        for methods, template, name in _routes_of(service.app)
+    ]
+
+
+def documentation_paths(service: Service) -> list[str]:
+    """The public paths of a service's own documentation pages."""
+    prefix = service.mount.prefix.rstrip("/")
+    documents = {"/docs", "/redoc", getattr(service.app, "docs_url", None)}
+    templates = [template for _, template, _ in _routes_of(service.app)]
+    return [prefix + path for path in templates if path in documents]
+
+
+def _routes_of(app: Any) -> Iterator[tuple[Iterable[str], str, str]]:
+    if isinstance(app, Flask):
+        for rule in app.url_map.iter_rules():
+            yield rule.methods or (), rule.rule, rule.endpoint
+    elif isinstance(app, Starlette):
+        yield from _starlette_routes(app.routes)
+    else:
+        yield ("*",), "/*", ""
+
+
+def _starlette_routes(
+    routes: Iterable[BaseRoute], prefix: str = ""
+) -> Iterator[tuple[Iterable[str], str, str]]:
+    for route in routes:
+        if isinstance(route, Mount):
+            if route.routes:
+                yield from _starlette_routes(route.routes, prefix + route.path)
+            else:
+                yield ("*",), f"{prefix}{route.path}/*", route.name or ""
+        elif isinstance(route, Route):
+            yield route.methods or ("*",), prefix + route.path, route.name
+        elif isinstance(route, WebSocketRoute):
+            yield ("WEBSOCKET",), prefix + route.path, route.name

@@ -1,0 +1,281 @@
+"""Runs the root application under uvicorn: sockets, TLS, workers, reload, signals, the deadline."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import functools
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.config import LOGGING_CONFIG
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from gateway.app import create_app
+from gateway.config import Configuration, ConfigurationError, ServerSettings
+from gateway.health import Health
+from gateway.loading import Service, load_services
+
+logger = logging.getLogger("gateway.server")
+
+_START_FAILED = 3  # as uvicorn: the process got as far as starting a service
+# Of the time to drain: for running requests. The rest is for the services' lifespans to stop.
+_SHARE_OF_REQUESTS = 0.8
+
+
+class CannotListen(Exception):
+    """The server cannot start here; the text says why and what to do."""
+
+
+def serve(
+    configuration: Configuration,
+    services: list[Service],
+    *,
+    reload: bool,
+    announce: Callable[[str], None],
+) -> int:
+    """Serve until a signal says stop.
+
+    Args:
+        configuration: Sound settings.
+        services: Their services. One process serves these; several load their own.
+        reload: Start anew when a file of the project changes.
+        announce: Called with the address once requests are answered.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CannotListen: The address, the certificate or the socket cannot be used.
+    """
+    settings = configuration.checked()
+    tls = _check_tls(settings.server, configuration.project)
+    listener, address = _listen(settings.server, configuration.project, tls=bool(tls))
+    announce_address = functools.partial(announce, address)
+    several = reload or settings.server.workers > 1
+    application = functools.partial(_application, configuration, None if several else services)
+    config = uvicorn.Config(
+        application,
+        factory=True,
+        workers=1 if reload else settings.server.workers,
+        reload=reload,
+        reload_dirs=[str(configuration.project)] if reload else None,
+        lifespan="on",
+        interface="asgi3",
+        proxy_headers=False,
+        server_header=False,
+        access_log=settings.server.access_log,
+        log_level=settings.server.log_level,
+        log_config=_log_config(settings.server.log_level),
+        timeout_graceful_shutdown=settings.server.drain_seconds * _SHARE_OF_REQUESTS,  # type: ignore[arg-type]
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
+        ssl_keyfile_password=settings.server.tls_key_password.get_secret_value() or None,
+    )
+    try:
+        if reload:
+            _Reloader(config, target=uvicorn.Server(config).run, sockets=[listener]).run_announced(
+                announce_address
+            )
+            return 0
+        if several:
+            return _Workers(config, [listener]).run_announced(announce_address)
+        return _serve_here(config, listener, announce_address)
+    finally:
+        listener.close()
+        if settings.server.unix_socket:
+            (configuration.project / settings.server.unix_socket).unlink(missing_ok=True)
+
+
+def _serve_here(
+    config: uvicorn.Config, listener: socket.socket, announce: Callable[[], None]
+) -> int:
+    server = _Server(config, announce)
+    # uvicorn hands a signal on to whoever had it before, once it has stopped. Here that is nobody:
+    # a stop that was asked for is a clean exit.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    server.run(sockets=[listener])
+    return 0 if server.started else _START_FAILED
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it really answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+class _Workers(Multiprocess):
+    """Several serving processes on one socket."""
+
+    def run_announced(self, announce: Callable[[], None]) -> int:
+        self._announce = announce
+        self.run()
+        failed = any(process.exitcode == _START_FAILED for process in self.processes)
+        return _START_FAILED if failed else 0
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        ready = [p.wait_until_ready(_FOREVER, self.should_exit) for p in self.processes]
+        if all(ready):
+            self._announce()
+
+
+_FOREVER = 10**6  # seconds; a service's own start has a deadline
+
+
+class _Reloader(ChangeReload):  # type: ignore[misc, valid-type]
+    """One serving process that starts anew when a file changes."""
+
+    def run_announced(self, announce: Callable[[], None]) -> None:
+        announce()
+        self.run()
+
+
+def _application(configuration: Configuration, services: list[Service] | None) -> Starlette:
+    """The root application, in the process that serves it, with uvicorn's handlers in place."""
+    settings = configuration.checked()
+    try:
+        services = services or load_services(configuration)
+    except ConfigurationError as error:
+        # A file changed since the supervisor looked.
+        print(f"gateway: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(_START_FAILED)
+    health = Health()
+    _on_stop_signal(lambda: _begin_drain(health, settings.server.drain_seconds))
+    return create_app(settings, services, health)
+
+
+def _on_stop_signal(act: Callable[[], None]) -> None:
+    """Act at the first SIGINT or SIGTERM, before the handler that is in place."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # in somebody else's process; its owner stops it
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous = signal.getsignal(number)
+
+        def handle(received: int, frame: FrameType | None, previous: Any = previous) -> None:
+            act()
+            if callable(previous):
+                previous(received, frame)
+
+        signal.signal(number, handle)
+
+
+def _begin_drain(health: Health, drain_seconds: float) -> None:
+    if health.draining:
+        return
+    health.drain()
+    # A thread of a WSGI service cannot be stopped, and Python waits for it at exit. The process
+    # keeps its word all the same.
+    timer = threading.Timer(drain_seconds, _give_up, [drain_seconds])
+    timer.daemon = True
+    timer.start()
+
+
+def _give_up(drain_seconds: float) -> None:
+    logger.error("still busy %g s after the signal (server.drain_seconds): exiting", drain_seconds)
+    logging.shutdown()
+    os._exit(1)
+
+
+def _listen(server: ServerSettings, project: Path, *, tls: bool) -> tuple[socket.socket, str]:
+    """A listening socket, and its address for people."""
+    if server.unix_socket:
+        return _listen_unix(project / server.unix_socket)
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise CannotListen(f"the host {server.host!r} is not known: {error.strerror}") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(where)
+        listener.listen(1)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(_why_not(error, server.host, server.port)) from None
+    listener.setblocking(False)
+    port = listener.getsockname()[1]
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return listener, f"{'https' if tls else 'http'}://{host}:{port}"
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use; choose another with --port or server.port"
+    if error.errno == errno.EACCES:
+        return f"port {port} on {host} needs privileges; choose one above 1023"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is no address of this machine; 0.0.0.0 means all of them"
+    return f"cannot listen on {host} port {port}: {error.strerror}"
+
+
+def _listen_unix(path: Path) -> tuple[socket.socket, str]:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket() and not _somebody_listens(path):
+            path.unlink()  # left behind by a process that was killed
+        listener.bind(str(path))
+        listener.listen(1)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise CannotListen(f"{path} exists and is in use; choose another socket") from None
+        reason = error.strerror or str(error)
+        raise CannotListen(f"cannot listen on the socket {path}: {reason}") from None
+    listener.setblocking(False)
+    return listener, f"unix:{path}"
+
+
+def _somebody_listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def _check_tls(server: ServerSettings, project: Path) -> tuple[str, str] | None:
+    """The certificate's and the key's paths, tried out; None for a server without TLS."""
+    if not server.tls_certificate:
+        return None
+    certificate, key = project / server.tls_certificate, project / server.tls_key
+    for name, path in (("tls_certificate", certificate), ("tls_key", key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise CannotListen(f"server.{name}: cannot read {path}: {error.strerror}") from None
+    password = server.tls_key_password.get_secret_value()
+    try:
+        # An empty password, so that OpenSSL fails instead of asking at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: password)
+    except ssl.SSLError as error:
+        raise CannotListen(
+            f"server.tls_certificate: {certificate} and {key} are not a certificate (PEM) and its "
+            f"key: {error.reason or error}"
+        ) from None
+    return str(certificate), str(key)
+
+
+def _log_config(level: str) -> dict[str, Any]:
+    config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
+    handler = {"handlers": ["default"], "level": level.upper(), "propagate": False}
+    config["loggers"]["gateway"] = handler
+    return config
