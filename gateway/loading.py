@@ -174,6 +174,8 @@ def _call_factory(factory: Any) -> Any:
 def _last_line(error: BaseException) -> str:
     """The last line of an error's own traceback, and the place in the service that it names."""
     line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    if isinstance(error, SyntaxError):  # the file that holds it has no frame
+        return f"{line} ({error.filename}:{error.lineno})"
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -203,10 +205,10 @@ def _describe(app: Any, *, factory: bool) -> str:
 
 def _takes_nothing(function: Callable[..., Any]) -> bool:
     try:
-        inspect.signature(function).bind()
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return False
-    return True
+    return all(p.default is not p.empty for p in parameters)
 
 
 def _kind(value: object) -> str:

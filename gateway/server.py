@@ -65,7 +65,7 @@ def serve(
     announce_address = functools.partial(announce, address)
     several = reload or settings.server.workers > 1
     application = functools.partial(_application, configuration, None if several else services)
-    config = uvicorn.Config(
+    config = _Config(
         application,
         factory=True,
         workers=1 if reload else settings.server.workers,
@@ -108,6 +108,14 @@ def _serve_here(
         signal.signal(number, signal.SIG_IGN)
     server.run(sockets=[listener])
     return 0 if server.started else _START_FAILED
+
+
+class _Config(uvicorn.Config):
+    """Reloads an application that is not an import string: a callable does as well here."""
+
+    @property
+    def should_reload(self) -> bool:
+        return self.reload
 
 
 class _Server(uvicorn.Server):

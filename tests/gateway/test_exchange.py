@@ -1,0 +1,59 @@
+"""The request's ID."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request, Response
+
+from gateway.exchange import ExchangeMiddleware, request_id
+
+
+def client() -> httpx.AsyncClient:
+    service = FastAPI()
+
+    @service.get("/")
+    async def read(request: Request, response: Response) -> list[str]:
+        response.headers["X-Request-ID"] = "of-the-service"
+        return [request.headers["x-request-id"], request_id(request.scope)]
+
+    transport = httpx.ASGITransport(ExchangeMiddleware(service))
+    return httpx.AsyncClient(transport=transport, base_url="http://x")
+
+
+async def test_a_request_without_an_id_gets_one() -> None:
+    """The service, the gateway and the client see the same new ID."""
+    async with client() as http:
+        first, second = await http.get("/"), await http.get("/")
+    (of_service, of_gateway), of_client = first.json(), first.headers["x-request-id"]
+    assert of_service == of_gateway == of_client
+    assert re.fullmatch("[0-9a-f]{32}", of_client)
+    assert second.headers["x-request-id"] != of_client
+
+
+async def test_a_plain_id_of_the_client_is_kept() -> None:
+    """A caller can follow its own request."""
+    async with client() as http:
+        answer = await http.get("/", headers={"X-Request-ID": "order-42"})
+    assert answer.json() == ["order-42", "order-42"]
+    assert answer.headers.get_list("x-request-id") == ["order-42"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("x-request-id", "a b")],
+        [("x-request-id", "x" * 129)],
+        [("x-request-id", "")],
+        [("x-request-id", "<script>")],
+        [("x-request-id", "one"), ("x-request-id", "two")],
+    ],
+)
+async def test_an_id_that_could_harm_a_log_is_replaced(headers: list[tuple[str, str]]) -> None:
+    """Long, odd or doubled IDs are not passed on."""
+    async with client() as http:
+        answer = await http.get("/", headers=headers)
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+    assert answer.json()[0] == answer.headers["x-request-id"]

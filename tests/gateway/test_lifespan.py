@@ -1,0 +1,213 @@
+"""Many lifespans behind one: order, failure, state, and services without any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.health import Health
+from gateway.lifespan import LifespanMiddleware, ServiceLifespan
+from gateway.mounts import Mount, MountTable
+from tests.gateway.asgi import LifespanFailed, running
+
+Log = list[str]
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("the lifespan does not reach the rest of the gateway")
+
+
+def gateway(
+    *services: tuple[str, ASGIApp], health: Health | None = None, **deadlines: float
+) -> Any:
+    lifespans = [ServiceLifespan(name, app) for name, app in services]
+    middleware = LifespanMiddleware(
+        nothing,
+        lifespans,
+        health or Health(),
+        deadlines.get("startup_seconds", 5),
+        deadlines.get("drain_seconds", 5),
+    )
+    return middleware, {lifespan.name: lifespan.state for lifespan in lifespans}
+
+
+def recording(log: Log, name: str, **faults: Exception) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, str]]:
+        log.append(f"start {name}")
+        if "start" in faults:
+            raise faults["start"]
+        yield {"from": name}
+        log.append(f"stop {name}")
+        if "stop" in faults:
+            raise faults["stop"]
+
+    return FastAPI(lifespan=lifespan)
+
+
+async def test_services_start_in_mount_order_and_stop_in_reverse() -> None:
+    """A later service may rely on an earlier one for all its life."""
+    log: Log = []
+    app, _ = gateway(*((name, recording(log, name)) for name in "abc"))
+    async with running(app):
+        assert log == ["start a", "start b", "start c"]
+        log.clear()
+    assert log == ["stop c", "stop b", "stop a"]
+
+
+async def test_state_is_kept_apart() -> None:
+    """What one service's lifespan yields is that service's alone."""
+    log: Log = []
+    app, states = gateway(("a", recording(log, "a")), ("b", recording(log, "b")))
+    async with running(app) as of_the_server:
+        assert states == {"a": {"from": "a"}, "b": {"from": "b"}}
+        assert of_the_server == {}
+
+
+async def test_a_failing_start_stops_what_was_started_and_says_why() -> None:
+    """Nothing is left half up, and the reason is the service's own."""
+    log: Log = []
+    health = Health()
+    failing = recording(log, "b", start=RuntimeError("no database"))
+    app, _ = gateway(
+        ("a", recording(log, "a")), ("b", failing), ("c", recording(log, "c")), health=health
+    )
+    with pytest.raises(
+        LifespanFailed, match='service "b" did not start: RuntimeError: no database'
+    ):
+        async with running(app):
+            pytest.fail("it started")
+    assert log == ["start a", "start b", "stop a"]
+    assert not health.ready
+
+
+async def test_a_failing_stop_does_not_keep_others_from_stopping() -> None:
+    """All services are stopped, and the failure is reported."""
+    log: Log = []
+    failing = recording(log, "b", stop=RuntimeError("half written"))
+    app, _ = gateway(("a", recording(log, "a")), ("b", failing))
+    with pytest.raises(LifespanFailed, match='"b" did not stop cleanly: RuntimeError: half'):
+        async with running(app):
+            pass
+    assert log[-2:] == ["stop b", "stop a"]
+
+
+async def _raises(scope: Scope, receive: Receive, send: Send) -> None:
+    assert scope["type"] == "http"
+
+
+async def _raises_after_receiving(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    raise KeyError(scope["type"])
+
+
+async def _returns(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+async def _completes_and_returns(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+
+
+@pytest.mark.parametrize(
+    "app", [_raises, _raises_after_receiving, _returns, _completes_and_returns]
+)
+async def test_a_service_without_lifespan_support_is_fine(app: ASGIApp) -> None:
+    """The ASGI specification says: continue without it."""
+    log: Log = []
+    health = Health()
+    root, _ = gateway(("plain", app), ("a", recording(log, "a")), health=health)
+    async with running(root):
+        assert health.ready
+    assert log == ["start a", "stop a"]
+
+
+async def test_a_start_that_never_answers_fails_in_time() -> None:
+    """A service that swallows the lifespan does not hang the process."""
+
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        while True:
+            await receive()
+
+    app, _ = gateway(("silent", silent), startup_seconds=0.05)
+    with pytest.raises(LifespanFailed, match=r'"silent" did not start within 0\.05 s'):
+        async with running(app):
+            pytest.fail("it started")
+
+
+async def test_a_stop_that_never_answers_ends_in_time() -> None:
+    """A service that does not stop does not hold the others, nor the process."""
+    log: Log = []
+
+    async def stuck(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await asyncio.Event().wait()
+
+    app, _ = gateway(("a", recording(log, "a")), ("stuck", stuck), drain_seconds=0.05)
+    with pytest.raises(LifespanFailed, match='"stuck" did not stop within'):
+        async with running(app):
+            pass
+    assert log == ["start a", "stop a"]
+
+
+async def test_readiness_follows_the_lifespans() -> None:
+    """Ready once all have started; not from the moment that they stop."""
+    seen: list[bool] = []
+    health = Health()
+
+    def watching() -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            yield
+            seen.append(health.ready)
+
+        return lifespan
+
+    app, _ = gateway(("a", FastAPI(lifespan=watching())), health=health)
+    async with running(app):
+        seen.append(health.ready)
+    assert seen == [True, False]
+
+
+async def test_a_cancelled_gateway_stops_its_services() -> None:
+    """A server that gives up on the lifespan leaves nothing running."""
+    log: Log = []
+    app, _ = gateway(("a", recording(log, "a")))
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    answers: asyncio.Queue[Any] = asyncio.Queue()
+    await events.put({"type": "lifespan.startup"})
+    task = asyncio.create_task(app({"type": "lifespan"}, events.get, answers.put))
+    await answers.get()
+    task.cancel()
+    await asyncio.wait({task})
+    assert log == ["start a", "stop a"]
+
+
+async def test_the_service_reads_its_state_from_its_requests() -> None:
+    """The state reaches `request.state` of that service."""
+    service = recording([], "a")
+
+    @service.get("/")
+    async def read(request: Request) -> Any:
+        return request.state._state
+
+    lifespan = ServiceLifespan("a", service)
+    root = Starlette(
+        routes=[MountTable([Mount("/a", service, state=lifespan.state)], otherwise=nothing)],
+        middleware=[Middleware(LifespanMiddleware, [lifespan], Health(), 5, 5)],
+    )
+    async with (
+        running(root),
+        httpx.AsyncClient(transport=httpx.ASGITransport(root), base_url="http://x") as client,
+    ):
+        assert (await client.get("/a/")).json() == {"from": "a"}

@@ -1,0 +1,67 @@
+"""The gateway's own errors."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.types import Receive, Scope, Send
+
+from gateway.exchange import ExchangeMiddleware
+from gateway.mounts import Mount, MountTable
+from gateway.problems import NotFound, internal_error
+
+
+async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("the secret reason")
+
+
+def client() -> httpx.AsyncClient:
+    nothing = NotFound("No <b>service</b> here.", {"shop & more": "/shop/?a&b"})
+    app = Starlette(
+        routes=[MountTable([Mount("/broken", broken)], otherwise=nothing)],
+        middleware=[Middleware(ExchangeMiddleware)],
+        exception_handlers={Exception: internal_error},
+    )
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://x")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/problem+json", ""])
+async def test_a_program_gets_a_problem_document(accept: str) -> None:
+    """RFC 9457, with the request's ID."""
+    async with client() as http:
+        answer = await http.get("/nope?q=1", headers={"accept": accept})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "No <b>service</b> here.",
+        "instance": "/nope",
+        "request_id": answer.headers["x-request-id"],
+        "links": {"shop & more": "/shop/?a&b"},
+    }
+
+
+async def test_a_browser_gets_a_page() -> None:
+    """HTML for who prefers it, with everything escaped and no script allowed."""
+    async with client() as http:
+        accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+        answer = await http.get("/nope", headers={"accept": accept})
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "No &lt;b&gt;service&lt;/b&gt; here." in answer.text
+    assert '<a href="/shop/?a&amp;b">shop &amp; more</a>' in answer.text
+    assert answer.headers["x-request-id"] in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_a_service_that_raises_says_nothing_of_its_reason() -> None:
+    """No stack trace and no message leaves; the ID finds them in the log."""
+    async with client() as http:
+        answer = await http.get("/broken")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert answer.json()["request_id"] == answer.headers["x-request-id"] != ""
