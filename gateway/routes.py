@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi.routing import iter_route_contexts
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -66,15 +67,17 @@ def _routes_of(app: Any) -> Iterator[tuple[Iterable[str], str, str]]:
 
 
 def _starlette_routes(
-    routes: Iterable[BaseRoute], prefix: str = ""
+    routes: Sequence[BaseRoute], prefix: str = ""
 ) -> Iterator[tuple[Iterable[str], str, str]]:
-    for route in routes:
-        if isinstance(route, Mount):
+    # FastAPI keeps included routers whole; its own iterator gives their routes as they take effect.
+    for route in iter_route_contexts(routes):
+        template, name = f"{prefix}{route.path}", route.name or ""
+        if isinstance(route.original_route, Mount):
             if route.routes:
-                yield from _starlette_routes(route.routes, prefix + route.path)
+                yield from _starlette_routes(route.routes, template)
             else:
-                yield ("*",), f"{prefix}{route.path}/*", route.name or ""
-        elif isinstance(route, Route):
-            yield route.methods or ("*",), prefix + route.path, route.name
-        elif isinstance(route, WebSocketRoute):
-            yield ("WEBSOCKET",), prefix + route.path, route.name
+                yield ("*",), f"{template}/*", name
+        elif isinstance(route.original_route, WebSocketRoute):
+            yield ("WEBSOCKET",), template, name
+        elif isinstance(route.original_route, Route):
+            yield route.methods or ("*",), template, name
