@@ -8,20 +8,20 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Router
+from starlette.types import ASGIApp
 
 from gateway.adapters import adapt
 from gateway.config import Settings
 from gateway.edge import edge
-from gateway.exchange import ExchangeMiddleware
 from gateway.health import Health, health_routes
 from gateway.lifespan import LifespanMiddleware, ServiceLifespan
 from gateway.loading import Service
 from gateway.mounts import Mount, MountTable
-from gateway.problems import NotFound, internal_error
+from gateway.problems import NotFound
 from gateway.sessions import SessionCookie, SharedSession, shared_cookie
 
 
-def create_app(settings: Settings, services: Sequence[Service], health: Health) -> Starlette:
+def create_app(settings: Settings, services: Sequence[Service], health: Health) -> Gateway:
     """The root application.
 
     Args:
@@ -48,21 +48,37 @@ def create_app(settings: Settings, services: Sequence[Service], health: Health) 
     mounts += [Mount(settings.admin.prefix, admin, host, name="gateway") for host in hosts]
     nothing_mounted = NotFound("No service is mounted here.", _links(settings, services))
 
-    return Starlette(
-        routes=[MountTable(mounts, otherwise=nothing_mounted)],
-        middleware=[
-            Middleware(
-                LifespanMiddleware,
-                lifespans,
-                health,
-                settings.server.startup_seconds,
-                settings.server.drain_seconds,
-            ),
-            Middleware(ExchangeMiddleware),
-            *edge(settings),
-        ],
-        exception_handlers={Exception: internal_error},
+    lifespan = Middleware(
+        LifespanMiddleware,
+        lifespans,
+        health,
+        settings.server.startup_seconds,
+        settings.server.drain_seconds,
     )
+    return Gateway(MountTable(mounts, nothing_mounted), [lifespan, *edge(settings)])
+
+
+class Gateway(Starlette):
+    """The root application: the edge, then the one route that finds the mount.
+
+    Starlette's own stack for errors and routing would be passed by every request of every service:
+    services handle their own errors, the edge those of the gateway, and there is nothing to route.
+
+    Args:
+        table: Answers everything.
+        middleware: What a request passes first, outermost first.
+    """
+
+    def __init__(self, table: MountTable, middleware: Sequence[Middleware]) -> None:
+        super().__init__(routes=[table], middleware=middleware)
+        self._table = table
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The middleware around the table, and nothing else."""
+        app: ASGIApp = self._table.handle
+        for middleware in reversed(self.user_middleware):
+            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
+        return app
 
 
 def _mount(service: Service, cookie: SessionCookie | None, state: Mapping[str, Any]) -> Mount:

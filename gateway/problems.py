@@ -13,11 +13,11 @@ from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from gateway.exchange import request_id
+from gateway.exchange import exchange_of
 
 _JSON = "application/problem+json"
 _PAGE = """<!doctype html>
@@ -60,7 +60,7 @@ def problem(
     Returns:
         The answer, in the form that the request accepts (RFC 9457, section 3; RFC 9110, 12.5.1).
     """
-    identifier = request_id(scope)
+    identifier = exchange_of(scope).request_id
     request = Request(scope)
     accepted = parse_accept_header(request.headers.get("accept"), MIMEAccept)
     if accepted.best_match([_JSON, "text/html"], default=_JSON) == "text/html":
@@ -125,11 +125,25 @@ class NotFound:
         await answer(scope, receive, send)
 
 
-async def internal_error(request: Request, error: Exception) -> Response:
-    """The answer when a service, or the gateway, raised before it answered. Says nothing more."""
-    del error  # the server logs it, with its traceback
-    return problem(
-        request.scope,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "The service failed. The log has the reason under this request's ID.",
-    )
+class ProblemsMiddleware:
+    """Answers 500 where a service, or the gateway, raised before it answered.
+
+    The answer says nothing of the reason. The server logs it: the error is raised again.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and answer for who raises."""
+        try:
+            await self.app(scope, receive, send)
+        except Exception:
+            if scope["type"] == "http" and not exchange_of(scope).answered:
+                answer = problem(
+                    scope,
+                    HTTPStatus.INTERNAL_SERVER_ERROR,
+                    "The service failed. The log has the reason under this request's ID.",
+                )
+                await answer(scope, receive, send)
+            raise

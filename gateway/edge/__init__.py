@@ -6,6 +6,8 @@ from starlette.middleware import Middleware
 
 from gateway.config import Settings
 from gateway.edge.cross_origin import CrossOriginProtection
+from gateway.exchange import ExchangeMiddleware
+from gateway.problems import ProblemsMiddleware
 
 __all__ = ["edge"]
 
@@ -13,6 +15,10 @@ __all__ = ["edge"]
 def edge(settings: Settings) -> list[Middleware]:
     """The edge, outermost first."""
     return [
+        # The request's ID and the one record of it; whatever happens further in refers to it.
+        Middleware(ExchangeMiddleware),
+        # Directly inside, so that an error of anything further in is answered with that ID.
+        Middleware(ProblemsMiddleware),
         # One rule for both stacks, so that no native route passes by a Flask app's own check.
         Middleware(CrossOriginProtection, trusted_origins=settings.edge.trusted_origins),
     ]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from gateway.exchange import ExchangeMiddleware, request_id
+from gateway.exchange import ExchangeMiddleware, exchange_of
 
 
 def client() -> httpx.AsyncClient:
@@ -17,7 +17,7 @@ def client() -> httpx.AsyncClient:
     @service.get("/")
     async def read(request: Request, response: Response) -> list[str]:
         response.headers["X-Request-ID"] = "of-the-service"
-        return [request.headers["x-request-id"], request_id(request.scope)]
+        return [request.headers["x-request-id"], exchange_of(request.scope).request_id]
 
     transport = httpx.ASGITransport(ExchangeMiddleware(service))
     return httpx.AsyncClient(transport=transport, base_url="http://x")

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.exchange import ExchangeMiddleware
 from gateway.mounts import Mount, MountTable
-from gateway.problems import NotFound, internal_error
+from gateway.problems import NotFound, ProblemsMiddleware
 
 
 async def broken(scope: Scope, receive: Receive, send: Send) -> None:
@@ -21,8 +21,7 @@ def client() -> httpx.AsyncClient:
     nothing = NotFound("No <b>service</b> here.", {"shop & more": "/shop/?a&b"})
     app = Starlette(
         routes=[MountTable([Mount("/broken", broken)], otherwise=nothing)],
-        middleware=[Middleware(ExchangeMiddleware)],
-        exception_handlers={Exception: internal_error},
+        middleware=[Middleware(ExchangeMiddleware), Middleware(ProblemsMiddleware)],
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://x")
