@@ -1,0 +1,91 @@
+"""The documentation against the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from gateway.cli import main
+from gateway.config import all_settings, read
+from gateway.health import Health, health_routes
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def documented_settings() -> dict[str, str]:
+    """Key to the default as docs/configuration.md spells it."""
+    found: dict[str, str] = {}
+    section = ""
+    for line in (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8").splitlines():
+        if heading := re.fullmatch(r"## `\[+(\w+)\]+`", line):
+            section = f"{heading[1]}."
+        elif row := re.match(r"\| `(\w+)` \| (.+?) \|", line):
+            found[section + row[1]] = row[2]
+    return found
+
+
+def spelled(default: object) -> str:
+    match default:
+        case "(required)":
+            return "required"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case SecretStr():
+            return '`""`'
+        case str():
+            return f'`"{default}"`'
+        case tuple():
+            return "`[]`"
+        case _:
+            return f"`{default}`"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    """A setting that nobody can read about does not exist, and a default that is wrong misleads."""
+    assert documented_settings() == {key: spelled(value) for key, _, value in all_settings()}
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    """The code carries the purpose of each, too."""
+    assert [key for key, purpose, _ in all_settings() if not purpose.endswith(".")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link inside the repository has a file at its end."""
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_command_and_option_is_documented() -> None:
+    """docs/run.md is complete."""
+    text = (ROOT / "docs" / "run.md").read_text(encoding="utf-8")
+    for name, command in main.commands.items():
+        assert f"gateway {name}" in text
+        for parameter in command.params:
+            assert parameter.opts[0] in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/host-your-own.md"], ids=str)
+def test_configurations_in_the_documentation_are_sound(page: str, tmp_path: Path) -> None:
+    """Whoever copies an example gets one that is read without a fault."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    examples = re.findall(r"^( *)```toml\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    assert examples
+    for number, (_, example) in enumerate(examples):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(example, encoding="utf-8")
+        assert read(file, environ={}).faults == ()
+
+
+def test_make_targets_in_the_readme_exist() -> None:
+    """The two commands, and those beside them."""
+    named = set(re.findall(r"\bmake (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    targets = set(
+        re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert {"run", "test", "check", "bench", "help"} <= named <= targets
