@@ -89,3 +89,10 @@ def test_make_targets_in_the_readme_exist() -> None:
         re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     )
     assert {"run", "test", "check", "bench", "help"} <= named <= targets
+
+
+def test_every_endpoint_of_the_gateway_is_documented() -> None:
+    """An operator finds each of the gateway's own paths."""
+    text = (ROOT / "docs" / "run.md").read_text(encoding="utf-8")
+    for route in health_routes(Health()):
+        assert f"/_gateway{route.path}" in text
