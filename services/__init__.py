@@ -1,0 +1,1 @@
+"""The two reference services: one catalogue, served by Flask and by FastAPI."""

@@ -1,0 +1,1 @@
+"""The catalogue: a small domain that knows nothing of Flask, FastAPI or HTTP."""

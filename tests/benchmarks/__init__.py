@@ -1,0 +1,1 @@
+"""Tests of what the benchmarks compute; what they measure is not tested."""
