@@ -75,7 +75,7 @@ def prepare(engine: Engine, settings: CatalogSettings) -> None:
         elif session.scalar(queries.user_named(DEMO_NAME)) is None:
             session.add(
                 User(
-                    name=DEMO_NAME,
+                    username=DEMO_NAME,
                     password_hash=passwords.hash_password(DEMO_PASSWORD),
                     is_demo=True,
                 )

@@ -54,9 +54,9 @@ def user(user_id: int) -> Select[User]:
     return select(User).where(User.id == user_id)
 
 
-def user_named(name: str) -> Select[User]:
+def user_named(username: str) -> Select[User]:
     """One user, by name."""
-    return select(User).where(User.name == name)
+    return select(User).where(User.username == username)
 
 
 def revision() -> Select[Revision]:

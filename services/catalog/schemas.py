@@ -130,10 +130,10 @@ class Credentials(BaseModel):
     """What somebody signs in with."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "demo", "password": "demo-password"}]}
+        json_schema_extra={"examples": [{"username": "demo", "password": "demo-password"}]}
     )
 
-    name: Name
+    username: Name
     # Bounded, because a hash's work grows with what it hashes.
     password: Annotated[SecretStr, Field(min_length=1, max_length=1024)]
 
@@ -142,11 +142,11 @@ class UserOut(BaseModel):
     """A user as the service answers it."""
 
     model_config = ConfigDict(
-        from_attributes=True, json_schema_extra={"examples": [{"id": 1, "name": "demo"}]}
+        from_attributes=True, json_schema_extra={"examples": [{"id": 1, "username": "demo"}]}
     )
 
     id: int
-    name: str
+    username: str
 
 
 class ChangeOut(BaseModel):

@@ -16,7 +16,7 @@ async def log_in(
     credentials: Credentials, session: SessionDep, catalog: CatalogDep, request: Request
 ) -> UserOut:
     """Sign in with a name and a password."""
-    user = await session.scalar(queries.user_named(credentials.name))
+    user = await session.scalar(queries.user_named(credentials.username))
     # While the hash is computed somebody else may use the connection.
     await session.close()
     matches = await to_thread.run_sync(

@@ -71,7 +71,7 @@ def log_in() -> ResponseReturnValue:
         if wants_html():
             return _login_again("Enter a name and a password.", 422)
         return invalid(error, "body")
-    user = get_session().scalar(queries.user_named(credentials.name))
+    user = get_session().scalar(queries.user_named(credentials.username))
     matches = passwords.verify(
         user.password_hash if user else None, credentials.password.get_secret_value()
     )
@@ -109,8 +109,9 @@ def _next() -> str:
 
 
 def _login_again(fault: str, status: int) -> tuple[str, int]:
-    name = request.form.get("name", "")
-    return render_template("login.html", next=_next(), name=name, fault=fault), status
+    username = request.form.get("username", "")
+    page = render_template("login.html", next=_next(), username=username, fault=fault)
+    return page, status
 
 
 def _unauthorized(detail: str) -> ResponseReturnValue:

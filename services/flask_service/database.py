@@ -59,11 +59,11 @@ def _close_session(_: BaseException | None) -> None:
 
 
 @click.command("create-user")
-@click.argument("name")
+@click.argument("username")
 @click.password_option()
 @with_appcontext
-def _create_user(name: str, password: str) -> None:
+def _create_user(username: str, password: str) -> None:
     """Create a user who may change items."""
     session = get_session()
-    session.add(User(name=name, password_hash=passwords.hash_password(password)))
+    session.add(User(username=username, password_hash=passwords.hash_password(password)))
     session.commit()

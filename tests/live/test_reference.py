@@ -106,7 +106,7 @@ def test_a_write_by_either_stack_invalidates_the_report_of_both(
     item = member.post(f"/{other}/items", json=ITEM).json()
     after = member.get(f"/{one}/report")
     assert after.headers["x-cache"] == "MISS"
-    assert after.json()["items"] == before.json()["items"] + 1
+    assert after.json()["count"] == before.json()["count"] + 1
     assert member.get(f"/{one}/report").headers["x-cache"] == "HIT"
     member.delete(f"/{other}/items/{item['id']}")
 

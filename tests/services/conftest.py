@@ -33,7 +33,7 @@ class Stack:
 
     async def log_in(self, name: str = DEMO_NAME, password: str = DEMO_PASSWORD) -> httpx.Response:
         """Sign in, in the way of this stack."""
-        credentials = {"name": name, "password": password}
+        credentials = {"username": name, "password": password}
         if self.name == "flask":
             return await self.client.post("/login", data=credentials)
         return await self.client.post("/login", json=credentials)

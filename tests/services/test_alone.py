@@ -22,7 +22,7 @@ def test_flask_run(tmp_path: Path) -> None:
     with run_server(command, settings, tmp_path) as url, httpx.Client(base_url=url) as client:
         assert (tmp_path / "log").read_text().count("'demo-password'") == 1
         assert client.get("/hello").text == "Hello, World!"
-        login = client.post("/login", data={"name": "demo", "password": "demo-password"})
+        login = client.post("/login", data={"username": "demo", "password": "demo-password"})
         assert login.status_code == 200
         assert client.post("/items", json={"name": "Kettle", "price": 1}).status_code == 201
         assert client.get("/export.csv").text.count("\r\n") == 32
@@ -38,7 +38,7 @@ def test_fastapi_tools(tmp_path: Path, tool: str) -> None:
     ):
         assert (tmp_path / "log").read_text().count("'demo-password'") == 1
         assert client.get("/").json() == {"Hello": "World"}
-        login = client.post("/login", json={"name": "demo", "password": "demo-password"})
+        login = client.post("/login", json={"username": "demo", "password": "demo-password"})
         assert login.status_code == 200
         assert client.post("/items", json={"name": "Kettle", "price": 1}).status_code == 201
         docs = client.get("/docs").text

@@ -23,8 +23,8 @@ async def test_sign_in_and_out(stack: Stack) -> None:
     """Signing in makes the session the user's, and signing out ends it."""
     assert (await stack.client.get("/me")).status_code == 401
     answer = await stack.log_in()
-    assert (answer.status_code, answer.json()) == (200, {"id": 1, "name": "demo"})
-    assert (await stack.client.get("/me")).json() == {"id": 1, "name": "demo"}
+    assert (answer.status_code, answer.json()) == (200, {"id": 1, "username": "demo"})
+    assert (await stack.client.get("/me")).json() == {"id": 1, "username": "demo"}
     out = await stack.client.post("/logout")
     assert (out.status_code, out.content) == (204, b"")
     assert (await stack.client.get("/me")).status_code == 401
@@ -86,11 +86,11 @@ async def test_session_of_a_user_who_is_gone(signed_in: Stack, engine: Engine) -
 async def test_sign_in_replaces_the_session(stack: Stack, engine: Engine) -> None:
     """Signing in as somebody else leaves nothing of the session before."""
     with Session(engine) as session:
-        session.add(User(name="ada", password_hash=passwords.hash_password("engine-no-1")))
+        session.add(User(username="ada", password_hash=passwords.hash_password("engine-no-1")))
         session.commit()
     await stack.log_in()
     await stack.log_in("ada", "engine-no-1")
-    assert (await stack.client.get("/me")).json()["name"] == "ada"
+    assert (await stack.client.get("/me")).json()["username"] == "ada"
 
 
 @pytest.mark.parametrize("name", BOTH)
@@ -113,7 +113,7 @@ async def test_key_rotation(database: str, name: StackName) -> None:
     production = CatalogSettings(database_url=database, secret_key="an-old-key")
     catalog_database.prepare(engine, production)
     with Session(engine) as session:
-        session.add(User(name="ada", password_hash=passwords.hash_password("engine-no-1")))
+        session.add(User(username="ada", password_hash=passwords.hash_password("engine-no-1")))
         session.commit()
     engine.dispose()
     async with open_stack(name, production) as stack:
@@ -160,7 +160,7 @@ async def test_browser_is_sent_to_sign_in(settings: CatalogSettings) -> None:
         refused = await stack.client.get("/items/new", headers=HTML)
         assert refused.status_code == 303
         assert refused.headers["location"] == "/flask/login?next=/flask/items/new"
-        form = {"name": "demo", "password": "demo-password", "next": "/flask/items/new"}
+        form = {"username": "demo", "password": "demo-password", "next": "/flask/items/new"}
         answer = await stack.client.post("/login", data=form, headers=HTML)
         assert (answer.status_code, answer.headers["location"]) == (303, "/flask/items/new")
         out = await stack.client.post("/logout", headers=HTML)
@@ -183,7 +183,7 @@ async def test_browser_is_sent_to_sign_in(settings: CatalogSettings) -> None:
 async def test_next_stays_here(settings: CatalogSettings, target: str) -> None:
     """After signing in a browser goes nowhere but to a path of this host."""
     assert not LOCAL_PATH.fullmatch(target)
-    form = {"name": "demo", "password": "demo-password", "next": target}
+    form = {"username": "demo", "password": "demo-password", "next": target}
     async with open_stack("flask", settings) as stack:
         answer = await stack.client.post("/login", data=form, headers=HTML)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
@@ -192,9 +192,9 @@ async def test_next_stays_here(settings: CatalogSettings, target: str) -> None:
 async def test_failed_sign_in_shows_the_form_again(settings: CatalogSettings) -> None:
     """A browser that fails to sign in sees the form with its name, and not its password."""
     async with open_stack("flask", settings) as stack:
-        form = {"name": "ada", "password": "hunter2", "next": "/items/new"}
+        form = {"username": "ada", "password": "hunter2", "next": "/items/new"}
         wrong = await stack.client.post("/login", data=form, headers=HTML)
-        missing = await stack.client.post("/login", data={"name": "ada"}, headers=HTML)
+        missing = await stack.client.post("/login", data={"username": "ada"}, headers=HTML)
     assert (wrong.status_code, missing.status_code) == (401, 422)
     for answer in (wrong, missing):
         assert 'value="ada"' in answer.text
@@ -207,6 +207,6 @@ def test_create_user(database: str) -> None:
     app = create_app(CatalogSettings(database_url=database, secret_key="a-secret-key"))
     result = app.test_cli_runner().invoke(args=["create-user", "ada", "--password", "engine-no-1"])
     assert result.exit_code == 0, result.output
-    answer = app.test_client().post("/login", data={"name": "ada", "password": "engine-no-1"})
+    answer = app.test_client().post("/login", data={"username": "ada", "password": "engine-no-1"})
     app.extensions["catalog"].close()
     assert answer.status_code == 200

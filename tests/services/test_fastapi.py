@@ -119,11 +119,11 @@ async def test_dependencies_can_be_overridden(settings: CatalogSettings) -> None
     app.dependency_overrides = {
         dependencies.get_settings: lambda: SimpleNamespace(database_url="overridden"),
         dependencies.get_session: no_database,
-        dependencies.get_current_user: lambda: User(id=7, name="ada"),
+        dependencies.get_current_user: lambda: User(id=7, username="ada"),
         dependencies.get_paging: lambda: Paging(page=3, size=4),
     }
     assert (await call(app, "/whose")).json() == "overridden"
-    assert (await call(app, "/me")).json() == {"id": 7, "name": "ada"}
+    assert (await call(app, "/me")).json() == {"id": 7, "username": "ada"}
     page = (await call(app, "/items?page=x")).json()
     assert page == {"items": [], "page": 3, "size": 4, "total": 0, "pages": 0}
 
@@ -139,7 +139,7 @@ async def test_session_of_the_server_around(settings: CatalogSettings) -> None:
 
         transport = httpx.ASGITransport(provided)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            assert (await client.get("/me")).json() == {"id": 1, "name": "demo"}
+            assert (await client.get("/me")).json() == {"id": 1, "username": "demo"}
             answer = await client.post("/logout")
     assert session == {}
     assert "set-cookie" not in answer.headers

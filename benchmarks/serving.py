@@ -1,0 +1,144 @@
+"""Starts a peer on a free port, and always ends it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cores import pinned
+from benchmarks.peers import Peer
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+# Settings of the person who measures would make the peers differ from what is stated.
+_NOT_INHERITED = ("CATALOG_", "CACHE_", "GATEWAY_", "GUNICORN_", "UVICORN_", "WEB_", "PORT")
+
+
+class PeerFailedError(Exception):
+    """A peer did not start, or did not answer as it should."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running peer.
+
+    Attributes:
+        port: Where it answers, at 127.0.0.1.
+        pid: Its first process, which leads the session that all its processes are in.
+    """
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time that its processes have used so far; None where the system does not tell."""
+        if sys.platform != "linux":
+            return None
+        ticks = sum(_ticks(stat, self.pid) for stat in Path("/proc").glob("[0-9]*/stat"))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a peer answered."""
+
+    status: int
+    body: bytes
+
+
+@contextmanager
+def serving(peer: Peer, database: Path, core: int | None) -> Iterator[Server]:
+    """Run a peer.
+
+    Args:
+        peer: What to run.
+        database: The SQLite file that the services use.
+        core: Where it is to run; None for anywhere.
+
+    Yields:
+        The running peer.
+
+    Raises:
+        PeerFailedError: It ended, or did not listen in time.
+    """
+    port = _free_port()
+    with tempfile.TemporaryFile() as output:
+        with pinned(core):
+            process = subprocess.Popen(
+                peer.command_on(port),
+                cwd=ROOT,
+                env=_environment(database),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for us: the peer is ended below, once, by its own process ID.
+                start_new_session=True,
+            )
+        try:
+            if not _listens(process, port):
+                output.seek(0)
+                log = output.read().decode(errors="replace")[-2_000:]
+                raise PeerFailedError(f"{peer.name} did not start: {peer.command_on(port)}\n{log}")
+            yield Server(port, process.pid)
+        finally:
+            _end(process)
+
+
+def ask(port: int, path: str) -> Answer:
+    """GET a path of a server on this machine."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return Answer(response.status, response.read())
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(database: Path) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
+    return inherited | {"CATALOG_DATABASE_URL": f"sqlite:///{database}"}
+
+
+def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _ticks(stat: Path, session: int) -> int:
+    """CPU time of a process, user and system, if it is of the session (proc(5), /proc/pid/stat)."""
+    try:
+        # The name, the second field, may hold anything, spaces and brackets too.
+        fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return 0  # it has just ended
+    return int(fields[11]) + int(fields[12]) if int(fields[3]) == session else 0
