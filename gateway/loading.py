@@ -15,7 +15,14 @@ from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 
-from gateway.config import Configuration, ConfigurationError, Fault, MountSettings
+from gateway.config import (
+    SECRET_ACCEPTED,
+    Configuration,
+    ConfigurationError,
+    Fault,
+    MountSettings,
+    is_development_secret,
+)
 
 Interface = Literal["asgi", "wsgi"]
 
@@ -84,9 +91,14 @@ def load_services(configuration: Configuration) -> list[Service]:
     faults: list[Fault] = list(configuration.faults)
     for mount in configuration.mounts:
         try:
-            services.append(_load(mount))
+            service = _load(mount)
         except _Unusable as unusable:
             faults.append(configuration.mount_fault(mount, unusable.key, unusable.found))
+            continue
+        services.append(service)
+        if configuration.in_production and _signs_with_development_secret(service.app):
+            found = "a Flask app with a development SECRET_KEY, in production"
+            faults.append(configuration.mount_fault(mount, "app", found, SECRET_ACCEPTED))
     if faults:
         raise ConfigurationError(faults)
     return services
@@ -123,6 +135,11 @@ def _load(mount: MountSettings) -> Service:
     if not callable(app):
         raise _Unusable("app", f"{_kind(app)}, which cannot be called")
     return Service(mount, app, interface)
+
+
+def _signs_with_development_secret(app: object) -> bool:
+    key = app.secret_key if isinstance(app, Flask) else None
+    return key is not None and key != "" and is_development_secret(key)
 
 
 def _import(target: str) -> Any:

@@ -5,7 +5,13 @@ the frozen `Settings` or every `Fault` that keeps them from being used.
 """
 
 from gateway.config.faults import ConfigurationError, Fault
-from gateway.config.reading import Configuration, find_file, read
+from gateway.config.reading import (
+    SECRET_ACCEPTED,
+    Configuration,
+    find_file,
+    is_development_secret,
+    read,
+)
 from gateway.config.settings import (
     AdminSettings,
     EdgeSettings,
@@ -17,6 +23,7 @@ from gateway.config.settings import (
 )
 
 __all__ = [
+    "SECRET_ACCEPTED",
     "AdminSettings",
     "Configuration",
     "ConfigurationError",
@@ -28,5 +35,6 @@ __all__ = [
     "Settings",
     "all_settings",
     "find_file",
+    "is_development_secret",
     "read",
 ]

@@ -23,6 +23,7 @@ _PREFIX = "GATEWAY_"
 _DEFAULT_FILES = ("gateway.toml", "config/gateway.toml")
 _ORIGIN = re.compile(r"https?://[^/?#\s@]+")
 _SHORTEST_SECRET = 16
+SECRET_ACCEPTED = f"at least {_SHORTEST_SECRET} characters, not a word for development"
 _SECRETS = (
     ("admin", "token"),
     ("server", "tls_key_password"),
@@ -63,10 +64,17 @@ class Configuration:
                 return candidate
         return folder
 
-    def mount_fault(self, mount: MountSettings, key: str, found: str) -> Fault:
+    def mount_fault(
+        self, mount: MountSettings, key: str, found: str, accepted: str | None = None
+    ) -> Fault:
         """A fault in one mount's setting `key`, found when its service was loaded."""
-        accepted = accepts(("mounts", 0, key)) or ""
-        return Fault(str(self.file), f'[[mounts]] "{mount.name}" {key}', found, accepted)
+        needed = accepted or accepts(("mounts", 0, key)) or ""
+        return Fault(str(self.file), f'[[mounts]] "{mount.name}" {key}', found, needed)
+
+    @property
+    def in_production(self) -> bool:
+        """Whether development secrets and aids have no place."""
+        return self.settings is not None and self.settings.environment == "production"
 
     def checked(self) -> Settings:
         """The settings.

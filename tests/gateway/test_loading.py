@@ -149,6 +149,32 @@ def test_faults_of_settings_and_of_services_come_together(tmp_path: Path) -> Non
     assert keys == ["server.prot", '[[mounts]] "a" app', '[[mounts]] "b" app']
 
 
+@pytest.mark.parametrize(
+    ("key", "faults"),
+    [
+        ("dev", 1),
+        ("development-only-secret-key", 1),
+        ("short", 1),
+        ("0123456789abcdef0123", 0),
+    ],
+)
+def test_production_refuses_a_flask_app_with_a_development_secret(
+    tmp_path: Path, key: str, faults: int
+) -> None:
+    """The key that signs the session of both stacks is a real one, or nothing starts."""
+    module = f"from flask import Flask\nweb = Flask(__name__)\nweb.secret_key = {key!r}\n"
+    toml = 'environment = "production"\n[[mounts]]\nname="m"\nprefix="/m"\napp="keyed_:web"'
+    file = write_project(tmp_path, toml, {"keyed_": module})
+    configuration = read(file, environ={"GATEWAY_ADMIN__TOKEN": "0123456789abcdef"})
+    if not faults:
+        assert len(load_services(configuration)) == 1
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        load_services(configuration)
+    assert "development SECRET_KEY" in caught.value.faults[0].found
+    assert repr(key) not in str(caught.value)
+
+
 class _Asgi2:
     def __init__(self, scope: Any) -> None: ...
 
