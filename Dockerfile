@@ -21,9 +21,8 @@ COPY gateway gateway
 RUN pip --python /venv/bin/python install --quiet --no-deps --no-build-isolation --prefix /project . \
  && python -m compileall -q --invalidation-mode unchecked-hash /project/lib
 COPY services /app/services
-# Beside pyproject.toml, which marks the folder that the configuration's services are imported from.
 COPY config /app/config
-RUN cp pyproject.toml /app/ && python -m compileall -q --invalidation-mode unchecked-hash /app/services
+RUN python -m compileall -q --invalidation-mode unchecked-hash /app/services
 
 
 FROM python:3.13-slim-bookworm

@@ -56,13 +56,13 @@ class Configuration:
         """The folder that services are imported from and relative paths start at.
 
         The nearest folder, from the file's own upwards, that looks like the root of a project;
-        else the file's own.
+        else the file's own, or the one above where its own is called `config`.
         """
         folder = self.file.resolve().parent
         for candidate in (folder, *folder.parents):
             if any((candidate / mark).exists() for mark in ("pyproject.toml", "setup.py", ".git")):
                 return candidate
-        return folder
+        return folder.parent if folder.name == "config" else folder
 
     def mount_fault(
         self, mount: MountSettings, key: str, found: str, accepted: str | None = None

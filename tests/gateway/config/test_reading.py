@@ -330,3 +330,12 @@ def test_the_project_is_the_nearest_folder_that_looks_like_one(tmp_path: Path, m
     (tmp_path / mark).touch()
     file = tmp_path / "deploy" / "config" / "gateway.toml"
     assert Configuration(file, None).project == tmp_path.resolve()
+
+
+@pytest.mark.parametrize(("folder", "project"), [("config", "."), ("deploy", "deploy")])
+def test_without_a_mark_the_project_is_beside_the_configuration(
+    tmp_path: Path, folder: str, project: str
+) -> None:
+    """A container needs no pyproject.toml: `config/gateway.toml` belongs to the folder above."""
+    file = tmp_path / folder / "gateway.toml"
+    assert Configuration(file, None).project == (tmp_path / project).resolve()
