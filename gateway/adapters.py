@@ -9,16 +9,19 @@ from typing import Any, cast
 from a2wsgi import WSGIMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.config import MountSettings
+from gateway.bridge import Bridge, BridgeLimits
+from gateway.config import MountSettings, ServerSettings
 
 logger = logging.getLogger("gateway.adapters")
+
+_SHARE_OF_THREADS = 0.1
 
 WSGIApp = Callable[..., Any]
 
 
-def adapt(app: WSGIApp, mount: MountSettings) -> ASGIApp:
+def adapt(app: WSGIApp, mount: MountSettings, server: ServerSettings) -> ASGIApp:
     """A WSGI service as an ASGI one, by the adapter that its mount names."""
-    return RefuseWebSockets(_ADAPTERS[mount.adapter](app, mount), mount.name)
+    return RefuseWebSockets(_ADAPTERS[mount.adapter](app, mount, server), mount.name)
 
 
 class RefuseWebSockets:
@@ -38,14 +41,34 @@ class RefuseWebSockets:
         if scope["type"] != "websocket":
             await self.app(scope, receive, send)
             return
-        logger.warning('refused a WebSocket to the WSGI mount "%s": %s', self._name, scope["path"])
+        logger.warning('refused a WebSocket to the WSGI mount "%s": %r', self._name, scope["path"])
         await receive()
         # Closing before accepting is a 403 on the wire (ASGI, HTTP & WebSocket, "Close").
         await send({"type": "websocket.close", "code": 1008})
 
 
-def _a2wsgi(app: WSGIApp, mount: MountSettings) -> ASGIApp:
+def _bridge(app: WSGIApp, mount: MountSettings, server: ServerSettings) -> ASGIApp:
+    limits = BridgeLimits(
+        threads=mount.threads,
+        queue=mount.queue,
+        buffering=mount.request_buffering,
+        memory_bytes=mount.spool_memory_bytes,
+        max_body_bytes=mount.max_body_bytes,
+        body_idle_seconds=mount.body_idle_seconds,
+        body_seconds=mount.body_timeout_seconds,
+        response_seconds=mount.response_timeout_seconds,
+        write_seconds=mount.write_timeout_seconds,
+        # The requests are over by then; a thread that still runs is most likely stuck.
+        drain_seconds=server.drain_seconds * _SHARE_OF_THREADS,
+    )
+    return Bridge(app, mount.name, limits, multiprocess=server.workers > 1)
+
+
+def _a2wsgi(app: WSGIApp, mount: MountSettings, server: ServerSettings) -> ASGIApp:
     return cast(ASGIApp, WSGIMiddleware(app, workers=mount.threads))
 
 
-_ADAPTERS: dict[str, Callable[[WSGIApp, MountSettings], ASGIApp]] = {"a2wsgi": _a2wsgi}
+_ADAPTERS: dict[str, Callable[[WSGIApp, MountSettings, ServerSettings], ASGIApp]] = {
+    "a2wsgi": _a2wsgi,
+    "bridge": _bridge,
+}

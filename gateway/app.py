@@ -30,13 +30,15 @@ def create_app(settings: Settings, services: Sequence[Service], health: Health) 
         health: Told of what starts and stops.
     """
     cookie = shared_cookie(settings.session, {service.name: service.app for service in services})
-    lifespans = [
-        ServiceLifespan(service.name, service.app)
-        for service in services
-        if service.interface == "asgi"
-    ]
-    states = {lifespan.name: lifespan.state for lifespan in lifespans}
-    mounts = [_mount(service, cookie, states.get(service.name, {})) for service in services]
+    lifespans: list[ServiceLifespan] = []
+    mounts: list[Mount] = []
+    for service in services:
+        app = service.app
+        if service.interface == "wsgi":
+            app = adapt(app, service.mount, settings.server)
+        lifespan = ServiceLifespan(service.name, app)
+        lifespans.append(lifespan)
+        mounts.append(_mount(service, app, lifespan.state, cookie))
     admin = Router(
         health_routes(health),
         redirect_slashes=False,
@@ -48,14 +50,16 @@ def create_app(settings: Settings, services: Sequence[Service], health: Health) 
     mounts += [Mount(settings.admin.prefix, admin, host, name="gateway") for host in hosts]
     nothing_mounted = NotFound("No service is mounted here.", _links(settings, services))
 
-    lifespan = Middleware(
+    lifespan_middleware = Middleware(
         LifespanMiddleware,
         lifespans,
         health,
         settings.server.startup_seconds,
         settings.server.drain_seconds,
     )
-    return Gateway(MountTable(mounts, nothing_mounted), [lifespan, *edge(settings)])
+    return Gateway(
+        MountTable(mounts, nothing_mounted), [lifespan_middleware, *edge(settings, health)]
+    )
 
 
 class Gateway(Starlette):
@@ -81,15 +85,15 @@ class Gateway(Starlette):
         return app
 
 
-def _mount(service: Service, cookie: SessionCookie | None, state: Mapping[str, Any]) -> Mount:
-    if service.interface == "wsgi":
-        app, path_may_be_empty = adapt(service.app, service.mount), True
-    else:
-        app, path_may_be_empty = service.app, False
-        if cookie is not None:
-            app = SharedSession(app, cookie)
+def _mount(
+    service: Service, app: ASGIApp, state: Mapping[str, Any], cookie: SessionCookie | None
+) -> Mount:
+    """Where a service answers. A Flask app has its session; the others are given it."""
+    wsgi = service.interface == "wsgi"
+    if cookie is not None and not wsgi:
+        app = SharedSession(app, cookie)
     where = service.mount
-    return Mount(where.prefix, app, where.host, service.name, state, path_may_be_empty)
+    return Mount(where.prefix, app, where.host, service.name, state, path_may_be_empty=wsgi)
 
 
 def _links(settings: Settings, services: Sequence[Service]) -> dict[str, str]:

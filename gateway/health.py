@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -16,15 +19,34 @@ class Health:
 
     Attributes:
         draining: The process was told to stop. Never turns back.
+        deadline: When the process has to be gone, once it was told to stop (monotonic seconds).
         services: Whether each service is ready, by the name of its mount.
+        on_drain: Called when the drain begins, in whatever the process is doing then.
     """
 
     draining: bool = False
+    deadline: float | None = None
     services: dict[str, bool] = field(default_factory=dict)
+    on_drain: list[Callable[[], None]] = field(default_factory=list)
 
-    def drain(self) -> None:
-        """Ask to be sent nothing more."""
+    def drain(self, seconds: float = math.inf) -> None:
+        """Ask to be sent nothing more. The first call counts.
+
+        Args:
+            seconds: When everything has to be over, from now.
+        """
+        if self.draining:
+            return
         self.draining = True
+        self.deadline = time.monotonic() + seconds
+        for act in self.on_drain:
+            act()
+
+    def left(self, at_most: float) -> float:
+        """Seconds until the deadline of the drain, if there is one; else `at_most`."""
+        if self.deadline is None:
+            return at_most
+        return min(max(self.deadline - time.monotonic(), 0.0), at_most)
 
     @property
     def ready(self) -> bool:

@@ -9,8 +9,9 @@ reason.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.health import Health
 
 logger = logging.getLogger("gateway.lifespan")
+
+_MOMENT_SECONDS = 0.1
 
 
 class StartFailed(Exception):
@@ -37,13 +40,17 @@ class ServiceLifespan:
 
     Attributes:
         state: What the service's lifespan put into `scope["state"]`.
+        on_loss: Called when the service's lifespan fails while the service is running.
     """
 
     def __init__(self, name: str, app: ASGIApp) -> None:
         self.name = name
         self.state: dict[str, Any] = {}
+        self.on_loss: Callable[[], None] = lambda: None
         self._app = app
         self._task: asyncio.Task[None] | None = None
+        self._started = False
+        self._exit: BaseException | None = None
 
     async def start(self, timeout_seconds: float) -> None:
         """Run the service's start.
@@ -59,18 +66,23 @@ class ServiceLifespan:
         self._answers: asyncio.Queue[Message] = asyncio.Queue()
         self._task = asyncio.create_task(self._run(), name=f"lifespan of {self.name}")
         try:
-            answer = await self._exchange("lifespan.startup", timeout_seconds)
+            answer = await self._ask("lifespan.startup", timeout_seconds)
         except TimeoutError:
             await self._abandon()
             raise StartFailed(
                 f'service "{self.name}" did not start within {timeout_seconds:g} s '
                 "(server.startup_seconds)"
             ) from None
+        if self._exit is not None:
+            reason = f"{type(self._exit).__name__}: {self._exit}"
+            raise StartFailed(f'service "{self.name}" did not start: {reason}') from self._exit
         if answer is None:
             logger.debug('service "%s" has no lifespan', self.name)
         elif answer["type"] == "lifespan.startup.failed":
             await self._abandon()
             raise StartFailed(f'service "{self.name}" did not start: {_reason(answer)}')
+        else:
+            self._started = not self._task.done()
 
     async def stop(self, timeout_seconds: float) -> None:
         """Run the service's stop, if it was started.
@@ -80,40 +92,46 @@ class ServiceLifespan:
         """
         if self._task is None or self._task.done():
             return
+        self._started = False
         try:
-            answer = await self._exchange("lifespan.shutdown", timeout_seconds)
+            answer = await self._ask("lifespan.shutdown", timeout_seconds)
         except TimeoutError:
             await self._abandon()
             raise StopFailed(
-                f'service "{self.name}" did not stop within {timeout_seconds:g} s'
+                f'service "{self.name}" did not stop within {timeout_seconds:.3g} s'
             ) from None
         await self._abandon()
         if answer is not None and answer["type"] == "lifespan.shutdown.failed":
             raise StopFailed(f'service "{self.name}" did not stop cleanly: {_reason(answer)}')
 
-    async def _exchange(self, event: str, timeout_seconds: float) -> Message | None:
-        """Send an event; return the answer, or None where the application ended without one."""
+    async def _ask(self, event: str, timeout_seconds: float) -> Message | None:
+        """Send an event; return its answer, or None where the application ended without one."""
         if self._task is None:
             return None
+        while not self._answers.empty():
+            self._answers.get_nowait()  # said without being asked
         self._events.put_nowait({"type": event})
-        answer = asyncio.ensure_future(self._answers.get())
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await asyncio.wait({answer, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not answer.done():
-                answer.cancel()
-        if answer.done() and not answer.cancelled():
-            return answer.result()
-        return None if self._answers.empty() else self._answers.get_nowait()
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                answer = asyncio.ensure_future(self._answers.get())
+                try:
+                    await asyncio.wait({answer, self._task}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if not answer.done():
+                        answer.cancel()
+                if not answer.done():
+                    return None
+                message = answer.result()
+                if message["type"] in {f"{event}.complete", f"{event}.failed"}:
+                    return message
 
     async def _abandon(self) -> None:
         """End the application's lifespan call, which has nothing more to say."""
         if self._task is not None:
             # It has a moment to return by itself: most do, right after their last answer.
-            await asyncio.wait({self._task}, timeout=1)
+            await asyncio.wait({self._task}, timeout=_MOMENT_SECONDS)
             self._task.cancel()
-            await asyncio.wait({self._task}, timeout=1)
+            await asyncio.wait({self._task}, timeout=_MOMENT_SECONDS)
         self._task = None
 
     async def _run(self) -> None:
@@ -124,7 +142,11 @@ class ServiceLifespan:
         }
         try:
             await self._app(scope, self._events.get, self._answers.put)
-        except Exception as error:  # noqa: BLE001 - any error here means "no lifespan", by the spec
+        except (SystemExit, KeyboardInterrupt) as error:
+            # In the event loop it would end the process here and now, with the others running.
+            self._exit = error
+        except Exception as error:  # noqa: BLE001 - before an answer, it means "no lifespan"
+            self._exit = error if self._started else None
             # Frameworks raise once more after they reported a failure; that one is known already.
             level = logging.DEBUG if self._answers.qsize() else logging.INFO
             logger.log(
@@ -134,6 +156,9 @@ class ServiceLifespan:
                 type(error).__name__,
                 error,
             )
+        if self._started and self._exit is not None:
+            logger.error('service "%s" lost its lifespan', self.name, exc_info=self._exit)
+            self.on_loss()
 
 
 class LifespanMiddleware:
@@ -171,9 +196,10 @@ class LifespanMiddleware:
         try:
             try:
                 for lifespan in self._lifespans:
+                    lifespan.on_loss = functools.partial(self._set_ready, lifespan.name, False)
                     await lifespan.start(self._startup_seconds)
                     started.append(lifespan)
-                    self._health.services[lifespan.name] = True
+                    self._set_ready(lifespan.name, True)
             except StartFailed as failure:
                 await self._stop(started)
                 await send({"type": "lifespan.startup.failed", "message": str(failure)})
@@ -190,19 +216,25 @@ class LifespanMiddleware:
             await send({"type": "lifespan.shutdown.complete"})
 
     async def _stop(self, started: list[ServiceLifespan]) -> list[str]:
-        """Stop in reverse order; one that fails does not keep the others from stopping."""
+        """Stop in reverse order; one that fails does not keep the others from stopping.
+
+        The time that is left is shared out, so that one that does not stop leaves some to those
+        that were started before it.
+        """
         self._health.drain()
         failures = []
-        deadline = asyncio.get_running_loop().time() + self._drain_seconds
         while started:
+            share = self._health.left(self._drain_seconds) / (len(started) + 1)
             lifespan = started.pop()
-            self._health.services[lifespan.name] = False
-            left = max(deadline - asyncio.get_running_loop().time(), 0.1)
+            self._set_ready(lifespan.name, False)
             try:
-                await lifespan.stop(left)
+                await lifespan.stop(max(share - 2 * _MOMENT_SECONDS, _MOMENT_SECONDS))
             except StopFailed as failure:
                 failures.append(str(failure))
         return failures
+
+    def _set_ready(self, name: str, ready: bool) -> None:
+        self._health.services[name] = ready
 
 
 def _reason(answer: Message) -> str:

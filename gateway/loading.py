@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import FastAPI
@@ -91,7 +92,7 @@ def load_services(configuration: Configuration) -> list[Service]:
     faults: list[Fault] = list(configuration.faults)
     for mount in configuration.mounts:
         try:
-            service = _load(mount)
+            service = _load(mount, configuration.project)
         except _Unusable as unusable:
             faults.append(configuration.mount_fault(mount, unusable.key, unusable.found))
             continue
@@ -125,10 +126,10 @@ def interface_of(app: object) -> Interface | None:
     return None if interface == "wsgi" and inspect.iscoroutinefunction(app) else interface
 
 
-def _load(mount: MountSettings) -> Service:
-    app = _import(mount.app)
+def _load(mount: MountSettings, project: Path) -> Service:
+    app = _import(mount.app, project)
     if mount.factory:
-        app = _call_factory(app)
+        app = _call_factory(app, project)
     interface = interface_of(app) if mount.interface == "auto" else mount.interface
     if interface is None:
         raise _Unusable("app", _describe(app, factory=mount.factory))
@@ -138,17 +139,21 @@ def _load(mount: MountSettings) -> Service:
 
 
 def _signs_with_development_secret(app: object) -> bool:
-    key = app.secret_key if isinstance(app, Flask) else None
-    return key is not None and key != "" and is_development_secret(key)
+    if not isinstance(app, Flask):
+        return False
+    keys = [app.secret_key, *(app.config["SECRET_KEY_FALLBACKS"] or [])]
+    return any(key and is_development_secret(key) for key in keys)
 
 
-def _import(target: str) -> Any:
+def _import(target: str, project: Path) -> Any:
     module_name, _, attribute = target.partition(":")
     try:
         missing = _missing_module(module_name)
         found: Any = None if missing else importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise _Unusable("app", f'importing "{module_name}" failed: {_last_line(error)}') from error
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise _Unusable(
+            "app", f'importing "{module_name}" failed: {_reason(error, project)}'
+        ) from error
     if missing:
         raise _Unusable("app", f'no module "{missing}" in the project or installed')
     for part in attribute.split("."):
@@ -159,6 +164,9 @@ def _import(target: str) -> Any:
             raise _Unusable(
                 "app", f'"{module_name}" has no attribute "{attribute}"; it has {names}'
             ) from None
+        except Exception as error:  # a module's own __getattr__ may raise anything
+            reason = _reason(error, project)
+            raise _Unusable("app", f'"{attribute}" cannot be had: {reason}') from error
     return found
 
 
@@ -172,7 +180,7 @@ def _missing_module(name: str) -> str | None:
     return None
 
 
-def _call_factory(factory: Any) -> Any:
+def _call_factory(factory: Any, project: Path) -> Any:
     if not callable(factory):
         raise _Unusable("factory", f"true, but the attribute is {_kind(factory)}")
     try:
@@ -184,24 +192,22 @@ def _call_factory(factory: Any) -> Any:
         pass  # a built-in without a signature: calling it will tell
     try:
         return factory()
-    except (Exception, SystemExit) as error:
-        raise _Unusable("app", f"the factory raised {_last_line(error)}") from error
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise _Unusable("app", f"the factory raised {_reason(error, project)}") from error
 
 
-def _last_line(error: BaseException) -> str:
-    """The last line of an error's own traceback, and the place in the service that it names."""
-    line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+def _reason(error: BaseException, project: Path) -> str:
+    """What a service's own code says went wrong, and the place in the project where it did."""
+    text = "".join(traceback.format_exception_only(error)).strip()
     if isinstance(error, SyntaxError):  # the file that holds it has no frame
-        return f"{line} ({error.filename}:{error.lineno})"
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__
-        and not frame.filename.startswith("<frozen ")
-        # importlib.import_module's own frame
-        and frame.filename != importlib.__file__
-    ]
-    return f"{line} ({frames[-1].filename}:{frames[-1].lineno})" if frames else line
+        first = f"{type(error).__name__}: {error.msg}"
+        return f"{first} ({error.filename}:{error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [f for f in frames if Path(f.filename).is_relative_to(project)]
+    own = [f for f in inside if "site-packages" not in f.filename and f.filename != __file__]
+    first, _, rest = text.partition("\n")
+    place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+    return f"{first}{place}" + (f"\n{rest}" if rest else "")
 
 
 def _describe(app: Any, *, factory: bool) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette._utils import get_route_path
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -80,8 +79,8 @@ class MountTable(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request to its mount, or to `otherwise`."""
         host = _host_header(scope) if self._hosts else ""
-        path = get_route_path(scope) if scope.get("root_path") else scope["path"]
-        mount = self.find(path, host)
+        # Where the server itself is mounted somewhere, its root path comes first.
+        mount = self.find(scope["path"].removeprefix(scope.get("root_path", "")), host)
         if mount is None:
             await self._otherwise(scope, receive, send)
         else:

@@ -1,5 +1,12 @@
 """Errors that the gateway itself answers: RFC 9457 problem documents, built in one place.
 
+    Refusal                 the request is not served, for a reason that the client may know
+    ├── bridge.BodyTooLarge 413
+    ├── bridge.BodyTimeout  408
+    ├── bridge.NoRoom       507
+    ├── bridge.Saturated    503
+    └── bridge.Expired      504
+
 A service's own errors never come through here. A browser that asks for HTML gets a page; everybody
 else gets `application/problem+json`.
 """
@@ -7,9 +14,12 @@ else gets `application/problem+json`.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
+from types import MappingProxyType
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +28,8 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from gateway.exchange import exchange_of
+
+logger = logging.getLogger("gateway.problems")
 
 _JSON = "application/problem+json"
 _PAGE = """<!doctype html>
@@ -83,7 +95,7 @@ def problem(
             "title": status.phrase,
             "status": int(status),
             "detail": detail,
-            "instance": scope["path"],
+            "instance": quote(scope["path"], safe="/:@!$&'()*+,;=~"),
             "request_id": identifier,
         }
         if links:
@@ -125,10 +137,18 @@ class NotFound:
         await answer(scope, receive, send)
 
 
-class ProblemsMiddleware:
-    """Answers 500 where a service, or the gateway, raised before it answered.
+class Refusal(Exception):
+    """The request is not served. Each kind has its status, its words and its headers."""
 
-    The answer says nothing of the reason. The server logs it: the error is raised again.
+    status: HTTPStatus
+    detail: str
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class ProblemsMiddleware:
+    """Answers refusals, and 500 where a service, or the gateway, raised before it answered.
+
+    That answer says nothing of the reason, but for the ID under which the log has it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -138,12 +158,24 @@ class ProblemsMiddleware:
         """Pass on, and answer for who raises."""
         try:
             await self.app(scope, receive, send)
+        except Refusal as refusal:
+            if exchange_of(scope).answered:
+                raise
+            answer = problem(scope, refusal.status, refusal.detail, headers=refusal.headers)
+            await answer(scope, receive, send)
         except Exception:
-            if scope["type"] == "http" and not exchange_of(scope).answered:
-                answer = problem(
-                    scope,
-                    HTTPStatus.INTERNAL_SERVER_ERROR,
-                    "The service failed. The log has the reason under this request's ID.",
-                )
-                await answer(scope, receive, send)
-            raise
+            exchange = exchange_of(scope)
+            logger.exception(
+                "request %s failed: %s %r",
+                exchange.request_id,
+                scope.get("method", "WEBSOCKET"),
+                scope["path"],
+            )
+            if scope["type"] != "http" or exchange.answered:
+                raise  # what was begun cannot be answered again; the server ends the connection
+            answer = problem(
+                scope,
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "The service failed. The log has the reason under this request's ID.",
+            )
+            await answer(scope, receive, send)

@@ -6,12 +6,14 @@ import copy
 import errno
 import functools
 import logging
+import math
 import os
 import signal
 import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -29,6 +31,7 @@ from gateway.loading import Service, load_services
 
 logger = logging.getLogger("gateway.server")
 
+_STILL_BUSY = 1
 _START_FAILED = 3  # as uvicorn: the process got as far as starting a service
 # Of the time to drain: for running requests. The rest is for the services' lifespans to stop.
 _SHARE_OF_REQUESTS = 0.8
@@ -78,6 +81,8 @@ def serve(
         access_log=settings.server.access_log,
         log_level=settings.server.log_level,
         log_config=_log_config(settings.server.log_level),
+        # How long a worker that replaces another (SIGHUP) may take to start.
+        timeout_worker_healthcheck=math.ceil(settings.server.startup_seconds),
         timeout_graceful_shutdown=settings.server.drain_seconds * _SHARE_OF_REQUESTS,  # type: ignore[arg-type]
         ssl_certfile=tls[0] if tls else None,
         ssl_keyfile=tls[1] if tls else None,
@@ -90,7 +95,8 @@ def serve(
             )
             return 0
         if several:
-            return _Workers(config, [listener]).run_announced(announce_address)
+            workers = _Workers(config, [listener])
+            return workers.run_announced(announce_address, settings.server.drain_seconds)
         return _serve_here(config, listener, announce_address)
     finally:
         listener.close()
@@ -106,8 +112,12 @@ def _serve_here(
     # a stop that was asked for is a clean exit.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # A terminal that closes asks for a stop, too.
+    signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
     server.run(sockets=[listener])
-    return 0 if server.started else _START_FAILED
+    if not server.started:
+        return _START_FAILED
+    return _STILL_BUSY if server.lifespan.should_exit else 0
 
 
 class _Config(uvicorn.Config):
@@ -134,20 +144,35 @@ class _Server(uvicorn.Server):
 class _Workers(Multiprocess):
     """Several serving processes on one socket."""
 
-    def run_announced(self, announce: Callable[[], None]) -> int:
+    def run_announced(self, announce: Callable[[], None], drain_seconds: float) -> int:
         self._announce = announce
+        self._drain_seconds = drain_seconds
         self.run()
-        failed = any(process.exitcode == _START_FAILED for process in self.processes)
-        return _START_FAILED if failed else 0
+        codes = {process.exitcode for process in self.processes}
+        if _START_FAILED in codes:
+            return _START_FAILED
+        return _STILL_BUSY if _STILL_BUSY in codes else 0
 
     def init_processes(self) -> None:
         super().init_processes()
-        ready = [p.wait_until_ready(_FOREVER, self.should_exit) for p in self.processes]
-        if all(ready):
+        starting = list(self.processes)
+        while starting and not self.should_exit.wait(0.05):
+            self.handle_signals()
+            if not starting[0].process.is_alive():
+                return  # the supervisor deals with it
+            if starting[0].is_ready(timeout=0.5):
+                starting.pop(0)
+        if not starting:
             self._announce()
 
-
-_FOREVER = 10**6  # seconds; a service's own start has a deadline
+    def join_all(self) -> None:
+        # Each worker keeps the deadline itself, once it has got as far as to know of it.
+        deadline = time.monotonic() + self._drain_seconds + 1
+        for process in self.processes:
+            process.process.join(max(deadline - time.monotonic(), 0))
+            if process.process.is_alive():
+                process.process.kill()
+        super().join_all()
 
 
 class _Reloader(ChangeReload):  # type: ignore[misc, valid-type]
@@ -161,6 +186,7 @@ class _Reloader(ChangeReload):  # type: ignore[misc, valid-type]
 def _application(configuration: Configuration, services: list[Service] | None) -> Starlette:
     """The root application, in the process that serves it, with uvicorn's handlers in place."""
     settings = configuration.checked()
+    sys.setswitchinterval(settings.server.switch_interval_seconds)
     try:
         services = services or load_services(configuration)
     except ConfigurationError as error:
@@ -190,7 +216,7 @@ def _on_stop_signal(act: Callable[[], None]) -> None:
 def _begin_drain(health: Health, drain_seconds: float) -> None:
     if health.draining:
         return
-    health.drain()
+    health.drain(drain_seconds)
     # A thread of a WSGI service cannot be stopped, and Python waits for it at exit. The process
     # keeps its word all the same.
     timer = threading.Timer(drain_seconds, _give_up, [drain_seconds])
@@ -201,7 +227,7 @@ def _begin_drain(health: Health, drain_seconds: float) -> None:
 def _give_up(drain_seconds: float) -> None:
     logger.error("still busy %g s after the signal (server.drain_seconds): exiting", drain_seconds)
     logging.shutdown()
-    os._exit(1)
+    os._exit(_STILL_BUSY)
 
 
 def _listen(server: ServerSettings, project: Path, *, tls: bool) -> tuple[socket.socket, str]:
@@ -212,8 +238,9 @@ def _listen(server: ServerSettings, project: Path, *, tls: bool) -> tuple[socket
         family, kind, protocol, _, where = socket.getaddrinfo(
             server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except socket.gaierror as error:
-        raise CannotListen(f"the host {server.host!r} is not known: {error.strerror}") from None
+    except (socket.gaierror, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CannotListen(f"the host {server.host!r} is not known: {reason}") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -248,7 +275,8 @@ def _listen_unix(path: Path) -> tuple[socket.socket, str]:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise CannotListen(f"{path} exists and is in use; choose another socket") from None
+            state = "is in use" if path.is_socket() else "exists and is no socket"
+            raise CannotListen(f"{path} {state}; choose another path") from None
         reason = error.strerror or str(error)
         raise CannotListen(f"cannot listen on the socket {path}: {reason}") from None
     listener.setblocking(False)
@@ -274,10 +302,15 @@ def _check_tls(server: ServerSettings, project: Path) -> tuple[str, str] | None:
     try:
         # An empty password, so that OpenSSL fails instead of asking at the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: password)
-    except ssl.SSLError as error:
+    except (ssl.SSLError, ValueError) as error:
+        if "ENCRYPTED" in key.read_text(errors="replace"):
+            raise CannotListen(
+                f"server.tls_key: {key} is encrypted and GATEWAY_SERVER__TLS_KEY_PASSWORD does not "
+                "open it"
+            ) from None
         raise CannotListen(
             f"server.tls_certificate: {certificate} and {key} are not a certificate (PEM) and its "
-            f"key: {error.reason or error}"
+            f"key: {getattr(error, 'reason', None) or error}"
         ) from None
     return str(certificate), str(key)
 

@@ -6,6 +6,7 @@ itself needs no change: what one stack writes, the other reads in the next reque
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,12 @@ from typing import Any
 from flask import Flask
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SecureCookieSessionInterface
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.sessions import Session as StarletteSession
-from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from werkzeug.http import dump_cookie
+from werkzeug.sansio.http import parse_cookie
 
 from gateway.config import SessionSettings
 
@@ -101,7 +102,7 @@ class SessionCookie:
                 value, max_age=int(self.lifetime.total_seconds())
             )
             return Session(data)
-        except (BadSignature, TypeError, ValueError):
+        except (BadData, zlib.error, TypeError, ValueError):
             return Session()
 
     def dump(self, session: Session, *, tls: bool) -> str:
@@ -183,12 +184,13 @@ class SharedSession:
         await self.app(scope, receive, send_with_session)
 
     def _read(self, scope: Scope) -> Session:
-        for name, value in scope["headers"]:
-            if name == b"cookie" and self._name in value:
-                cookies = cookie_parser(value.decode("latin-1"))
-                if found := cookies.get(self._cookie.name):
-                    return self._cookie.load(found)
-        return Session()
+        lines = [value for name, value in scope["headers"] if name == b"cookie"]
+        if not any(self._name in line for line in lines):
+            return Session()
+        # Read as Flask reads it: of two cookies of one name, the first.
+        cookies = parse_cookie(b"; ".join(lines).decode("latin-1"))
+        value = cookies.get(self._cookie.name)
+        return self._cookie.load(value) if value else Session()
 
     def _write(self, session: Session, scope: Scope, message: Message) -> None:
         write = self._cookie.must_write(session)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
@@ -22,6 +22,8 @@ from gateway.config.settings import MountSettings, Settings, accepts, model_at
 _PREFIX = "GATEWAY_"
 _DEFAULT_FILES = ("gateway.toml", "config/gateway.toml")
 _ORIGIN = re.compile(r"https?://[^/?#\s@]+")
+# What Kubernetes sets in every container for a Service that is called "gateway".
+_KUBERNETES = re.compile(r"GATEWAY_(PORT(_.*)?|SERVICE_.*)")
 _SHORTEST_SECRET = 16
 SECRET_ACCEPTED = f"at least {_SHORTEST_SECRET} characters, not a word for development"
 _SECRETS = (
@@ -182,16 +184,13 @@ class _Sources:
         return Fault(source, key, found, accepts(location) or details["msg"])
 
     def unknown_names(self, environ: Mapping[str, str]) -> Iterator[Fault]:
-        """Variables of ours that name no section.
-
-        Only names with a double underscore count: for a Service that is called "gateway",
-        Kubernetes sets GATEWAY_PORT, GATEWAY_SERVICE_HOST and their like.
-        """
+        """Variables of ours that name no setting, but for those that Kubernetes makes."""
         for name in sorted(environ):
-            section, nested, _ = name.removeprefix(_PREFIX).partition("__")
-            if name.startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
-                known = _known_keys((section.lower(),))
-                yield Fault("environment", name, "an unknown section", known)
+            section = name.removeprefix(_PREFIX).partition("__")[0].lower()
+            foreign = not name.startswith(_PREFIX) or _KUBERNETES.fullmatch(name)
+            if foreign or name == "GATEWAY_CONFIG" or section in Settings.model_fields:
+                continue
+            yield Fault("environment", name, "an unknown key", _known_keys((section,)))
 
     def secrets_in_file(self) -> Iterator[Fault]:
         for location in _SECRETS:
@@ -223,10 +222,25 @@ def _from_environment(
     environ: Mapping[str, str],
 ) -> tuple[dict[str, Any], dict[Location, str]]:
     """Values of the environment, and the names of those that are not spelled by the rule."""
-    values = dict(_Environment(environ)())
+    values = _converted(dict(_Environment(environ)()), ())
     if environ.get("PORT") and not _holds(values, ("server", "port")):
-        return _merge(values, {"server": {"port": environ["PORT"]}}), {("server", "port"): "PORT"}
+        port = _converted(environ["PORT"], ("server", "port"))
+        return _merge(values, {"server": {"port": port}}), {("server", "port"): "PORT"}
     return values, {}
+
+
+def _converted(value: Any, location: Location) -> Any:
+    """The environment's text as what its setting takes; text that is none of that stays text."""
+    if isinstance(value, Mapping):
+        return {key: _converted(inner, (*location, key)) for key, inner in value.items()}
+    model = model_at(location[:-1]) if location else None
+    field = model.model_fields.get(str(location[-1])) if model else None
+    if field is None or not isinstance(value, str) or field.annotation not in {bool, int, float}:
+        return value
+    try:
+        return TypeAdapter(field.annotation).validate_python(value)
+    except ValidationError:
+        return value
 
 
 def _contradictions(merged: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
@@ -236,8 +250,8 @@ def _contradictions(merged: Mapping[str, Any]) -> Iterator[tuple[Location, str, 
     `accepted` means what the setting accepts anyway.
     """
     admin = _text(_at(merged, ("admin", "prefix"))) or "/_gateway"
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", admin) or _has_dots(admin):
-        yield ("admin", "prefix"), f'"{admin}"', ""
+    if _has_dots(admin):
+        yield ("admin", "prefix"), f'"{admin}", with a dot segment', ""
     yield from _mount_contradictions(merged, admin)
     server = _at(merged, ("server",)) or {}
     if bool(_at(server, ("tls_certificate",))) != bool(_at(server, ("tls_key",))):
@@ -280,11 +294,16 @@ def _unfit_for_production(settings: Settings) -> Iterator[tuple[Location, str]]:
     if settings.environment != "production":
         return
     token = settings.admin.token.get_secret_value()
-    if len(token) < _SHORTEST_SECRET:
-        yield ("admin", "token"), "a short secret" if token else "nothing, in production"
-    key = settings.session.secret_key.get_secret_value()
-    if key and is_development_secret(key):
-        yield ("session", "secret_key"), "a development secret, in production"
+    if is_development_secret(token):
+        yield ("admin", "token"), "a weak secret" if token else "nothing, in production"
+    session = settings.session
+    for name, keys in (
+        ("secret_key", [session.secret_key]),
+        ("secret_key_fallbacks", session.secret_key_fallbacks),
+    ):
+        values = [key.get_secret_value() for key in keys]
+        if any(value and is_development_secret(value) for value in values):
+            yield ("session", name), "a development secret, in production"
 
 
 def is_development_secret(key: str | bytes) -> bool:
@@ -318,7 +337,9 @@ def _spell(location: Location, in_file: Mapping[str, Any]) -> str:
 
 
 def _show(location: Location, value: Any) -> str:
-    if location[:2] in _SECRETS or isinstance(value, SecretStr):
+    # Also where a whole table stands in the place of one that has a secret.
+    secret = any(location[:2] == at[: len(location[:2])] for at in _SECRETS)
+    if secret or isinstance(value, SecretStr):
         return "(hidden)"
     if isinstance(value, str):
         return f'"{value}"'

@@ -11,9 +11,20 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 def _setting(default: Any, purpose: str, accepts: str, **constraints: Any) -> Any:
     """A setting. `accepts` is for the person who wrote something else."""
+    if isinstance(default, bool | int | float):
+        # TOML has types, so "8000" is no port there. What comes from the environment is text, and
+        # `read` converts it first.
+        constraints["strict"] = True
     return Field(
         default, description=purpose, json_schema_extra={"accepts": accepts}, **constraints
     )
+
+
+def _seconds(default: float, purpose: str, *, or_zero: bool = False) -> Any:
+    """A duration. A day is more than enough, and less than what timers can hold."""
+    lowest = {"ge": 0} if or_zero else {"gt": 0}
+    accepts = f"seconds, {'from 0' if or_zero else 'above 0'} to 86400"
+    return _setting(default, purpose, accepts, le=86400, allow_inf_nan=False, **lowest)
 
 
 class Section(BaseModel):
@@ -45,17 +56,21 @@ class ServerSettings(Section):
     tls_key_password: SecretStr = _setting(
         SecretStr(""), "Password of the private key.", "text, from the environment only"
     )
-    startup_seconds: float = _setting(
+    startup_seconds: float = _seconds(
         60.0,
         "How long a service's lifespan may take to start before the start counts as failed.",
-        "seconds, above 0",
-        gt=0,
     )
-    drain_seconds: float = _setting(
+    switch_interval_seconds: float = _setting(
+        0.0005,
+        "How long a computing thread keeps Python's global lock while others wait for it "
+        "(`sys.setswitchinterval`; Python's own default is 0.005).",
+        "seconds, from 0.00001 to 1",
+        ge=0.00001,
+        le=1,
+    )
+    drain_seconds: float = _seconds(
         20.0,
         "After SIGTERM: finish what runs, then exit, whatever a thread does.",
-        "seconds, above 0",
-        gt=0,
     )
     access_log: bool = _setting(True, "Log one line per request.", "true or false")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
@@ -70,6 +85,7 @@ class AdminSettings(Section):
         "/_gateway",
         "Prefix of the gateway's own endpoints; no mount may shadow it.",
         'segments without a trailing slash: "/_gateway"',
+        pattern=r"^(/[A-Za-z0-9._~-]+)+$",
     )
     token: SecretStr = _setting(
         SecretStr(""),
@@ -92,7 +108,7 @@ class SessionSettings(Section):
     )
     secret_key: SecretStr = _setting(
         SecretStr(""),
-        "Signs the shared session where no Flask mount's own key does. Wins over them.",
+        "Signs the shared session instead of a Flask mount's own key.",
         "at least 16 characters, from the environment only",
     )
     secret_key_fallbacks: tuple[SecretStr, ...] = _setting(
@@ -153,8 +169,8 @@ class MountSettings(Section):
         "Interface of the service; `auto` tells it from the object.",
         '"auto", "asgi" or "wsgi"',
     )
-    adapter: Literal["a2wsgi"] = _setting(
-        "a2wsgi", "WSGI only: what carries requests to the service.", '"a2wsgi"'
+    adapter: Literal["bridge", "a2wsgi"] = _setting(
+        "bridge", "WSGI only: what carries requests to the service.", '"bridge" or "a2wsgi"'
     )
     threads: int = _setting(
         10,
@@ -162,6 +178,47 @@ class MountSettings(Section):
         "an integer from 1 to 1000",
         ge=1,
         le=1000,
+    )
+    queue: int = _setting(
+        100,
+        "Bridge only: requests that may wait for a thread; the next one gets 503.",
+        "an integer from 0 to 100000",
+        ge=0,
+        le=100_000,
+    )
+    request_buffering: Literal["spool", "stream"] = _setting(
+        "spool",
+        "Bridge only: `spool` receives a whole body before it takes a thread; `stream` lets the "
+        "service read while it arrives.",
+        '"spool" or "stream"',
+    )
+    spool_memory_bytes: int = _setting(
+        1024 * 1024,
+        "Bridge only: as much of a spooled body is kept in memory, the rest in a temporary file.",
+        "an integer, 0 or more",
+        ge=0,
+    )
+    max_body_bytes: int = _setting(
+        1024 * 1024 * 1024,
+        "Bridge only: a larger body gets 413. 0 for no limit.",
+        "an integer, 0 or more",
+        ge=0,
+    )
+    body_idle_seconds: float = _seconds(
+        30.0, "Bridge only: how long an upload may stall before 408."
+    )
+    body_timeout_seconds: float = _seconds(
+        600.0, "Bridge only: how long an upload may take before 408."
+    )
+    response_timeout_seconds: float = _seconds(
+        60.0,
+        "Bridge only: how long until an answer begins, waiting for a thread included, before 504. "
+        "0 for no limit.",
+        or_zero=True,
+    )
+    write_timeout_seconds: float = _seconds(
+        60.0,
+        "Bridge only: how long a client may take nothing of its answer before it is given up.",
     )
 
 

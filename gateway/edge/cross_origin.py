@@ -21,7 +21,9 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
 
 
 class CrossOriginProtection:
-    """Answers 403 to an unsafe request from another origin that is not trusted.
+    """Answers 403 to an unsafe request, or a WebSocket, from another origin that is not trusted.
+
+    A WebSocket counts as unsafe: it brings the session's cookie, and messages may do anything.
 
     A request without `Sec-Fetch-Site` and `Origin` is not a browser's, and passes.
 
@@ -36,10 +38,17 @@ class CrossOriginProtection:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed; refuse the rest."""
-        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or self._allows(scope):
+        method = scope.get("method", "WEBSOCKET")
+        harmless = scope["type"] == "lifespan" or method in _SAFE_METHODS
+        if harmless or self._allows(scope):
             await self.app(scope, receive, send)
             return
-        logger.warning("refused a cross-origin %s %s", scope["method"], scope["path"])
+        # The path is a stranger's: quoted, it can forge no line of the log.
+        logger.warning("refused a cross-origin %s %r", method, scope["path"])
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
         answer = problem(
             scope,
             HTTPStatus.FORBIDDEN,
@@ -64,4 +73,12 @@ class CrossOriginProtection:
         if site:
             return site in {"same-origin", "none"}
         # An older browser. The scheme is not compared: TLS may end before the gateway.
-        return urlsplit(origin).netloc == host
+        return _host_of(origin) == host != ""
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin; None where it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

@@ -160,6 +160,81 @@ async def test_a_stop_that_never_answers_ends_in_time() -> None:
     assert log == ["start a", "stop a"]
 
 
+async def test_a_service_that_exits_at_its_start_fails_like_any_other() -> None:
+    """`sys.exit` in a service's start is a reason, and the others are stopped."""
+    log: Log = []
+
+    async def exits(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise SystemExit("no licence")
+
+    app, _ = gateway(("a", recording(log, "a")), ("b", exits))
+    with pytest.raises(LifespanFailed, match='"b" did not start: SystemExit: no licence'):
+        async with running(app):
+            pytest.fail("it started")
+    assert log == ["start a", "stop a"]
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next() -> None:
+    """A start that is reported twice does not make the stop look done."""
+    log: Log = []
+
+    async def twice(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.sleep(0.3)
+        log.append("stopped")
+        await send({"type": "lifespan.shutdown.complete"})
+
+    app, _ = gateway(("twice", twice))
+    async with running(app):
+        pass
+    assert log == ["stopped"]
+
+
+async def test_a_lifespan_that_dies_later_makes_the_service_not_ready(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A broken background task of a service is seen, in the log and by the load balancer."""
+    health = Health()
+    die = asyncio.Event()
+
+    async def mortal(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await die.wait()
+        raise RuntimeError("lost the queue")
+
+    app, _ = gateway(("mortal", mortal), health=health)
+    async with running(app):
+        ready = [health.ready]
+        die.set()
+        await asyncio.sleep(0.01)
+        ready.append(health.ready)
+    assert ready == [True, False]
+    assert "lost the queue" in caplog.text
+
+
+async def test_each_service_gets_a_share_of_the_time_to_stop() -> None:
+    """One that never stops leaves time to those that were started before it."""
+    log: Log = []
+    health = Health()
+
+    async def stuck(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await asyncio.Event().wait()
+
+    app, _ = gateway(("a", recording(log, "a")), ("stuck", stuck), health=health, drain_seconds=60)
+    with pytest.raises(LifespanFailed, match='"stuck" did not stop'):
+        async with running(app):
+            health.drain(2.0)
+    assert log == ["start a", "stop a"]
+    assert health.left(2.0) > 0
+
+
 async def test_readiness_follows_the_lifespans() -> None:
     """Ready once all have started; not from the moment that they stop."""
     seen: list[bool] = []

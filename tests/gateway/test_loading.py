@@ -64,7 +64,7 @@ def test_a_service_is_imported_from_beside_the_file(
 ) -> None:
     """A user's own module is found without installing it."""
     service = load(tmp_path, app, factory=factory)
-    assert (service.stack, service.interface, service.adapter) == ("Flask", "wsgi", "a2wsgi")
+    assert (service.stack, service.interface, service.adapter) == ("Flask", "wsgi", "bridge")
 
 
 def test_a_factory_is_called_once(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from werkzeug.wrappers import Response
 
 from gateway.adapters import adapt
-from gateway.config import MountSettings
+from gateway.config import MountSettings, ServerSettings
 from gateway.mounts import Mount, MountTable, _prefixes, child_scope
 from gateway.problems import NotFound
 
@@ -182,7 +182,7 @@ def both_stacks() -> dict[str, Any]:
         }
 
     settings = MountSettings(name="web", prefix="/", app="x:y")
-    return {"flask": adapt(flask_app, settings), "fastapi": fastapi_app}
+    return {"flask": adapt(flask_app, settings, ServerSettings()), "fastapi": fastapi_app}
 
 
 def client_at(prefix: str, stack: str, root_path: str = "") -> httpx.AsyncClient:

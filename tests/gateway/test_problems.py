@@ -57,10 +57,14 @@ async def test_a_browser_gets_a_page() -> None:
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-async def test_a_service_that_raises_says_nothing_of_its_reason() -> None:
+async def test_a_service_that_raises_says_nothing_of_its_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """No stack trace and no message leaves; the ID finds them in the log."""
     async with client() as http:
         answer = await http.get("/broken")
     assert answer.status_code == 500
+    assert f"request {answer.headers['x-request-id']} failed: GET '/broken'" in caplog.text
+    assert "the secret reason" in caplog.text
     assert "secret" not in answer.text
     assert answer.json()["request_id"] == answer.headers["x-request-id"] != ""

@@ -102,7 +102,7 @@ def http(gateway: Gateway) -> Iterator[httpx.Client]:
 
 def test_start_says_where_it_listens_and_what_it_serves(gateway: Gateway) -> None:
     """The first lines answer what a developer wants to know."""
-    assert "/flask               shop:create_app (Flask by a2wsgi)" in gateway.output
+    assert "/flask               shop:create_app (Flask by bridge)" in gateway.output
     assert "/fastapi             company.api:app (FastAPI)" in gateway.output
     assert f"{gateway.url}/fastapi/docs" in gateway.output
     assert f"{gateway.url}/fastapi/redoc" in gateway.output
@@ -172,4 +172,7 @@ def test_a_cross_origin_write_is_refused_for_both(http: httpx.Client) -> None:
 def test_the_gateway_is_live_and_ready(http: httpx.Client) -> None:
     """The health endpoints answer under the admin prefix."""
     assert http.get("/_gateway/livez").status_code == 200
-    assert http.get("/_gateway/readyz").json() == {"status": "ok", "services": {"api": "ok"}}
+    assert http.get("/_gateway/readyz").json() == {
+        "status": "ok",
+        "services": {"shop": "ok", "api": "ok"},
+    }

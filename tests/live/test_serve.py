@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,14 +15,17 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.gateway.projects import write_project
-from tests.live.serving import run_gateway, serving, wait_until
+from tests.live.serving import environment, run_gateway, serving, wait_until
 
 MODULE = """
-    import os, threading, time
-    from contextlib import asynccontextmanager
-    from fastapi import FastAPI
+    import asyncio, os, threading, time
+    from contextlib import asynccontextmanager, suppress
+    from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+    from fastapi.responses import StreamingResponse
     from flask import Flask
 
     web = Flask(__name__)
@@ -58,6 +62,27 @@ MODULE = """
         yield
 
     broken = FastAPI(lifespan=failing)
+
+    @asynccontextmanager
+    async def lasting(app):
+        print("start began", flush=True)
+        time.sleep(20)
+        yield
+
+    lasts = FastAPI(lifespan=lasting)
+
+    @api.get("/events")
+    async def events():
+        async def forever():
+            yield "data: first\\n\\n"
+            await asyncio.Event().wait()
+        return StreamingResponse(forever(), media_type="text/event-stream")
+
+    @api.websocket("/ws")
+    async def ws(websocket: WebSocket):
+        await websocket.accept()
+        with suppress(WebSocketDisconnect):
+            await websocket.receive_text()
 """
 
 TOML = """
@@ -103,8 +128,21 @@ def test_a_signal_stops_cleanly(folder: Path, number: signal.Signals) -> None:
     assert "Traceback" not in gateway.output
 
 
-def test_a_stuck_thread_does_not_outlive_the_deadline(folder: Path) -> None:
-    """`drain_seconds` is kept whatever a thread does, and the log says why the exit was hard."""
+@pytest.mark.parametrize(
+    ("adapter", "reason"),
+    [
+        ("bridge", 'service "web" did not stop within'),
+        ("a2wsgi", "still busy 4 s after the signal"),
+    ],
+)
+def test_a_stuck_thread_does_not_outlive_the_deadline(
+    folder: Path, adapter: str, reason: str
+) -> None:
+    """`drain_seconds` is kept whatever a thread does; others stop, and the log says who did not."""
+    file = folder / "gateway.toml"
+    file.write_text(
+        file.read_text().replace('"module_:web"', f'"module_:web"\nadapter = "{adapter}"')
+    )
     with serving(cwd=folder) as gateway:
         thread = threading.Thread(target=_ignore_errors, args=[f"{gateway.url}/never"])
         thread.start()
@@ -114,12 +152,59 @@ def test_a_stuck_thread_does_not_outlive_the_deadline(folder: Path) -> None:
         assert gateway.wait() == 1
         assert time.monotonic() - began < 8
         thread.join()
-    assert "still busy 4 s after the signal" in gateway.output
+    assert reason in gateway.output
+    assert "api stopped" in gateway.output
 
 
 def _ignore_errors(url: str) -> None:
     with contextlib.suppress(httpx.HTTPError):
         httpx.get(url, timeout=30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_open_event_stream_and_websocket_do_not_hold_the_stop(
+    folder: Path, number: signal.Signals
+) -> None:
+    """A browser tab that listens is told the end at once, and nothing is left to time out."""
+    with serving(cwd=folder) as gateway, contextlib.ExitStack() as stack:
+        url = f"{gateway.url}/api/events"
+        stream = stack.enter_context(httpx.stream("GET", url, timeout=20))
+        lines = stream.iter_lines()
+        assert next(lines) == "data: first"
+        websocket = stack.enter_context(connect(gateway.url.replace("http", "ws") + "/api/ws"))
+        began = time.monotonic()
+        gateway.signal(number)
+        assert list(lines) == [""]  # a clean end: a broken one raises
+        with pytest.raises(ConnectionClosed):
+            websocket.recv(timeout=10)
+        assert gateway.wait() == 0
+        assert time.monotonic() - began < 3  # of the 4 seconds that it may drain
+    assert "Traceback" not in gateway.output
+
+
+def test_a_stop_during_the_start_of_workers_is_obeyed(folder: Path) -> None:
+    """A start that lasts does not make the process deaf."""
+    (folder / "gateway.toml").write_text(TOML.replace("module_:api", "module_:lasts"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "serve", "--port", "0", "--workers", "2"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if "start began" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        process.wait(15)
+    finally:
+        process.kill()
+        process.stdout.close()
+    assert "listens on" not in rest
 
 
 def test_several_workers_serve_and_stop(folder: Path) -> None:
@@ -289,3 +374,23 @@ def test_port_of_the_platform_is_honoured(folder: Path) -> None:
         port = taken.getsockname()[1]
     with serving(cwd=folder, env={"PORT": str(port)}, port=None) as gateway:
         assert gateway.url.endswith(f":{port}")
+
+
+def test_nothing_of_the_server_and_nothing_of_a_stranger_is_shown(folder: Path) -> None:
+    """No Server header goes out, and no forwarded address is believed."""
+    with serving(cwd=folder) as gateway:
+        answer = httpx.get(f"{gateway.url}/pid", headers={"X-Forwarded-For": "198.51.100.7"})
+        gateway.wait_for("GET /pid")
+    assert "server" not in answer.headers
+    assert "198.51.100.7" not in gateway.output
+
+
+def test_the_access_log_and_its_level_can_be_set(folder: Path) -> None:
+    """Both settings reach the server."""
+    env = {"GATEWAY_SERVER__ACCESS_LOG": "false", "GATEWAY_SERVER__LOG_LEVEL": "warning"}
+    with serving(cwd=folder, env=env) as gateway:
+        assert httpx.get(gateway.url).text == "first"
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait() == 0
+    assert "GET /" not in gateway.output
+    assert "INFO" not in gateway.output

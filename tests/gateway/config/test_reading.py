@@ -287,7 +287,8 @@ def test_production_needs_an_admin_token(tmp_path: Path) -> None:
     """Production does not start with an open or guessable admin surface."""
     toml = f'environment = "production"\n{MOUNT}'
     assert only_fault(tmp_path, toml)[1] == "admin.token"
-    assert only_fault(tmp_path, toml, {"GATEWAY_ADMIN__TOKEN": "short"})[2] == "a short secret"
+    assert only_fault(tmp_path, toml, {"GATEWAY_ADMIN__TOKEN": "short"})[2] == "a weak secret"
+    assert only_fault(tmp_path, toml, {"GATEWAY_ADMIN__TOKEN": "changeme-changeme"})
     assert faults_of(tmp_path, toml, {"GATEWAY_ADMIN__TOKEN": "0123456789abcdef"}) == ()
 
 

@@ -87,8 +87,17 @@ async def test_the_refusal_says_what_to_do() -> None:
     assert "edge.trusted_origins" in answer.json()["detail"]
 
 
-async def test_a_websocket_passes() -> None:
-    """The rule is about requests; a handshake is not one that writes."""
+@pytest.mark.parametrize(
+    ("origin", "answer"),
+    [
+        (b"https://evil.example", "websocket.close"),
+        (b"https://shop.example", "websocket.accept"),
+        (b"https://app.example", "websocket.accept"),
+        (None, "websocket.accept"),
+    ],
+)
+async def test_a_websocket_is_judged_like_a_write(origin: bytes | None, answer: str) -> None:
+    """A handshake brings the session, so a page of another origin does not get one."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -97,7 +106,24 @@ async def test_a_websocket_passes() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    headers = [(b"origin", b"https://evil.example")]
+    headers = [(b"host", b"shop.example")] + ([(b"origin", origin)] if origin else [])
     scope = {"type": "websocket", "path": "/ws", "headers": headers}
-    await application()(scope, receive, send)
-    assert sent[0]["type"] == "websocket.accept"
+    await application("https://app.example")(scope, receive, send)
+    assert sent[0]["type"] == answer
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "//", "file://"])
+async def test_an_origin_that_is_none_is_refused(origin: str) -> None:
+    """Nonsense is another origin, not an error of the gateway."""
+    assert await status_of("POST", {"Origin": origin}) == 403
+
+
+async def test_no_line_of_the_log_can_be_forged(caplog: pytest.LogCaptureFixture) -> None:
+    """A line feed in a path stays inside its quotes."""
+    transport = httpx.ASGITransport(application())
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        headers = {"Sec-Fetch-Site": "cross-site"}
+        await http.post("/a%0AINFO:%20forged%1b[31m", headers=headers)
+    assert "forged" in caplog.text
+    assert all("\n" not in record.getMessage() for record in caplog.records)
+    assert "\x1b" not in caplog.text

@@ -1,0 +1,188 @@
+"""The bridge: a WSGI application as an ASGI one.
+
+A request whose body is absent or small is read on the event loop, handed to a thread once, and its
+finished answer handed back once. Only streaming pays for streaming.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, cast
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.bridge.body import (
+    BodyLimits,
+    BodyStream,
+    ClientLeft,
+    has_body,
+    spool,
+)
+from gateway.bridge.environ import EnvironBuilder
+from gateway.bridge.pool import Saturated, WorkerPool
+from gateway.bridge.responder import Application, Call, FileWrapper, HeaderEncoder, WSGIApp
+
+__all__ = ["Bridge", "BridgeLimits"]
+
+_STREAM_BUFFER_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class BridgeLimits:
+    """What one mount's requests may take.
+
+    Attributes:
+        threads: Threads of the mount's own pool.
+        queue: Requests that may wait for one; the next is refused with 503.
+        buffering: "spool": the whole body before a thread; "stream": as it arrives.
+        memory_bytes: Of a spooled body; the rest goes to a temporary file.
+        max_body_bytes: A larger body is refused with 413; 0 for no limit.
+        body_idle_seconds: How long an upload may stall.
+        body_seconds: How long an upload may take.
+        response_seconds: How long until the answer begins; then 504. 0 for no limit.
+        write_seconds: How long a client may take nothing of its answer.
+        drain_seconds: How long the threads may take to finish at the end.
+    """
+
+    threads: int = 10
+    queue: int = 100
+    buffering: Literal["spool", "stream"] = "spool"
+    memory_bytes: int = 1024 * 1024
+    max_body_bytes: int = 1024 * 1024 * 1024
+    body_idle_seconds: float = 30.0
+    body_seconds: float = 600.0
+    response_seconds: float = 60.0
+    write_seconds: float = 60.0
+    drain_seconds: float = 20.0
+
+
+class Bridge:
+    """A WSGI application, called from a pool of threads of its own.
+
+    Args:
+        app: The application.
+        name: The mount's, for threads and messages.
+        limits: What its requests may take.
+        multiprocess: Whether other processes serve it, too (`wsgi.multiprocess`).
+    """
+
+    def __init__(
+        self,
+        app: WSGIApp,
+        name: str,
+        limits: BridgeLimits | None = None,
+        *,
+        multiprocess: bool = False,
+    ) -> None:
+        self._limits = limits or BridgeLimits()
+        self._body_limits = BodyLimits(
+            self._limits.memory_bytes,
+            self._limits.max_body_bytes,
+            self._limits.body_idle_seconds,
+            self._limits.body_seconds,
+        )
+        self._environ = EnvironBuilder(
+            multiprocess=multiprocess,
+            multithread=self._limits.threads > 1,
+            file_wrapper=FileWrapper,
+        )
+        self.pool = WorkerPool(
+            name, self._limits.threads, self._limits.queue, self._limits.response_seconds
+        )
+        self._application = Application(app, HeaderEncoder(name), self.pool)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        stream: BodyStream | None = None
+        if not has_body(scope):
+            body: BinaryIO = io.BytesIO()
+        else:
+            self._body_limits.check_announced(scope)
+            if self._limits.buffering == "stream":
+                stream = BodyStream(receive, self._body_limits, asyncio.get_running_loop())
+                body = cast(BinaryIO, io.BufferedReader(stream, _STREAM_BUFFER_BYTES))
+            else:
+                try:
+                    body = await spool(receive, self._body_limits)
+                except ClientLeft:
+                    self.pool.counters.left_early += 1
+                    return
+        try:
+            await self._answer(scope, receive, send, body, watch=stream is None)
+        finally:
+            if stream is not None:
+                stream.abandon()
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, body: BinaryIO, *, watch: bool
+    ) -> None:
+        environ = self._environ.build(scope, body)
+        answered = asyncio.get_running_loop().create_future()
+        call = Call(self._application, environ, answered, body)
+        try:
+            self.pool.submit(call)
+        except Saturated:
+            call.discard()
+            raise
+        try:
+            await call.answered
+            await send(
+                {"type": "http.response.start", "status": call.status, "headers": call.headers}
+            )
+            if call.complete:
+                await send({"type": "http.response.body", "body": call.body})
+            else:
+                await self._stream(call, receive, send, watch=watch)
+        finally:
+            if not call.complete:
+                call.abandon()
+                if self.pool.cancel(call):
+                    call.discard()
+
+    async def _stream(self, call: Call, receive: Receive, send: Send, *, watch: bool) -> None:
+        """Send chunks as they come, until the end or until the client leaves.
+
+        `watch` says whether `receive` may be asked for the client's departure: not while the
+        application still reads the body from it.
+        """
+        watcher: asyncio.Task[None] | None = None
+        if watch:
+            watcher = asyncio.get_running_loop().create_task(_departure(receive))
+            watcher.add_done_callback(lambda task: None if task.cancelled() else call.leave())
+        try:
+            ended = False
+            while not ended:
+                chunk, ended = await call.take()
+                if call.left:
+                    self.pool.counters.left_early += 1
+                    return
+                message: Message = {
+                    "type": "http.response.body",
+                    "body": chunk,
+                    "more_body": not ended,
+                }
+                async with asyncio.timeout(self._limits.write_seconds):
+                    await send(message)
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if await self.pool.close(self._limits.drain_seconds):
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            message = f"{self.pool.busy} of its threads still run"
+            await send({"type": "lifespan.shutdown.failed", "message": message})
+
+
+async def _departure(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,276 @@
+"""The request's body: received on the event loop, read in the worker's thread.
+
+`spool` receives all of it before a thread is taken: in memory, then in a temporary file. A slow or
+stalled upload holds no thread, and a truncated one never reaches the application. `BodyStream`
+hands it over as it arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import tempfile
+import threading
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import BinaryIO, cast
+
+from starlette.types import Message, Receive, Scope
+
+from gateway.problems import Refusal
+
+logger = logging.getLogger("gateway.bridge")
+
+_PIECE = 1024 * 1024
+
+
+class ClientLeft(OSError):
+    """The client closed the connection before its request was complete."""
+
+    def __init__(self) -> None:
+        super().__init__("the client left before its request was complete")
+
+
+class BodyTooLarge(Refusal):
+    """The body is larger than the mount accepts."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    detail = "The body is larger than this service accepts."
+    # What is still on its way is not read.
+    headers = MappingProxyType({"Connection": "close"})
+
+
+class BodyTimeout(Refusal):
+    """The body did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    detail = "The body did not arrive in time."
+    headers = MappingProxyType({"Connection": "close"})
+
+
+class NoRoom(Refusal):
+    """The body could not be kept: the disk is full, most likely."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    detail = "There is no room for the body now."
+    headers = MappingProxyType({"Connection": "close"})
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether a request brings a body (RFC 9112, section 6: by its framing headers alone)."""
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """What a mount accepts of a body.
+
+    Attributes:
+        memory_bytes: Kept in memory; what is larger goes to a temporary file.
+        max_bytes: Refused above this; 0 for no limit.
+        idle_seconds: How long the client may send nothing.
+        total_seconds: How long the whole body may take.
+    """
+
+    memory_bytes: int
+    max_bytes: int
+    idle_seconds: float
+    total_seconds: float
+
+    def check(self, size: int) -> None:
+        """Refuse a body of this size, announced or counted.
+
+        Raises:
+            BodyTooLarge: It is larger than the limit.
+        """
+        if self.max_bytes and size > self.max_bytes:
+            raise BodyTooLarge
+
+    def check_announced(self, scope: Scope) -> None:
+        """Refuse a body by the size that it announces, before any of it is read.
+
+        Raises:
+            BodyTooLarge: It announces more than is accepted.
+        """
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit():
+                self.check(int(value))
+
+
+class _Spool:
+    """What has arrived of a body: in memory, then in a file."""
+
+    def __init__(self, limits: BodyLimits) -> None:
+        self._limits = limits
+        self._file: BinaryIO | None = None
+        self._pieces: list[bytes] = []
+        self._held = self._total = 0
+
+    async def add(self, chunk: bytes) -> None:
+        self._total += len(chunk)
+        self._limits.check(self._total)
+        self._held += len(chunk)
+        self._pieces.append(chunk)
+        # A file is written in larger pieces than it is received.
+        if self._held > (_PIECE if self._file else self._limits.memory_bytes):
+            await self._write()
+
+    async def finish(self) -> BinaryIO:
+        pieces = self._pieces
+        if self._file is None:
+            return io.BytesIO(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        await self._write()
+        self._file.seek(0)
+        return self._file
+
+    def discard(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    async def _write(self) -> None:
+        try:
+            if self._file is None:
+                self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
+            # A write may wait for the disk, so not on the event loop.
+            await asyncio.to_thread(self._file.write, b"".join(self._pieces))
+        except OSError as error:
+            logger.error("a body could not be kept in a temporary file: %s", error)  # noqa: TRY400
+            raise NoRoom from error
+        self._pieces.clear()
+        self._held = 0
+
+
+async def spool(receive: Receive, limits: BodyLimits) -> BinaryIO:
+    """Receive a whole body.
+
+    Returns:
+        The body, positioned at its start. The caller closes it.
+
+    Raises:
+        ClientLeft: The client closed the connection before the end.
+        BodyTooLarge: It is larger than the limit.
+        BodyTimeout: It stalled, or took too long.
+        NoRoom: It could not be kept.
+    """
+    spooled = _Spool(limits)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limits.total_seconds
+    try:
+        async with asyncio.timeout(limits.idle_seconds) as idle:
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft  # noqa: TRY301
+                await spooled.add(message.get("body", b""))
+                more = message.get("more_body", False)
+                idle.reschedule(min(loop.time() + limits.idle_seconds, deadline))
+        return await spooled.finish()
+    except TimeoutError:
+        spooled.discard()
+        raise BodyTimeout from None
+    except BaseException:
+        spooled.discard()
+        raise
+
+
+class BodyStream(io.RawIOBase):
+    """The body as it arrives; wrap it in `io.BufferedReader` for all that a file can do.
+
+    The worker's thread reads; the event loop receives one message ahead of it and no more, so that
+    a client is slowed down by an application that reads slowly.
+
+    Args:
+        receive: The request's ASGI receive.
+        limits: What the mount accepts.
+        loop: The event loop that `receive` belongs to.
+    """
+
+    def __init__(
+        self, receive: Receive, limits: BodyLimits, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__()
+        self._receive = receive
+        self._limits = limits
+        self._loop = loop
+        self._deadline = loop.time() + limits.total_seconds
+        self._rest = memoryview(b"")
+        self._total = 0
+        self._ended = False
+        self._failure: BaseException | None = None
+        self._arrived = threading.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._abandoned = False
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """Fill a buffer with what there is, waiting for at least one byte or the end.
+
+        Raises:
+            OSError: The client left, or was too slow, or sent too much: what was read is not a
+                whole body.
+        """
+        while not self._rest and not self._ended:
+            self._fetch()
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        count = min(len(view), len(self._rest))
+        view[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def abandon(self) -> None:
+        """Let a waiting reader go: the request is over. Called on the event loop."""
+        self._abandoned = True
+        if self._task is not None:
+            self._task.cancel()
+        self._arrived.set()
+
+    def _fetch(self) -> None:
+        """Wait in the worker's thread for the next message."""
+        if self._failure is None and not self._abandoned:
+            self._arrived.clear()
+            self._loop.call_soon_threadsafe(self._start)
+            self._arrived.wait()
+        if self._failure is not None:
+            raise self._failure
+        if self._abandoned:
+            raise ClientLeft
+
+    def _start(self) -> None:
+        if self._abandoned:
+            self._arrived.set()
+        else:
+            self._task = self._loop.create_task(self._next())
+
+    async def _next(self) -> None:
+        now = self._loop.time()
+        try:
+            async with asyncio.timeout(min(self._limits.idle_seconds, self._deadline - now)):
+                message = await self._receive()
+            self._accept(message)
+        except TimeoutError:
+            self._failure = OSError("the body did not arrive in time")
+        except BodyTooLarge as error:
+            self._failure = OSError(error.detail)
+        except asyncio.CancelledError:
+            self._failure = ClientLeft()
+            raise
+        finally:
+            self._arrived.set()
+
+    def _accept(self, message: Message) -> None:
+        if message["type"] == "http.disconnect":
+            self._failure = ClientLeft()
+            return
+        self._rest = memoryview(message.get("body", b""))
+        self._total += len(self._rest)
+        self._limits.check(self._total)
+        self._ended = not message.get("more_body", False)

@@ -1,0 +1,478 @@
+"""One WSGI call: made in a worker's thread, its answer sent by the event loop.
+
+A small answer crosses over once, whole. A larger one is streamed: the thread may be ahead of the
+client by a bounded number of bytes, waits there, and ends when nobody listens any more.
+
+PEP 3333: "The start_response() Callable", "Handling the Content-Length Header", "Buffering and
+Streaming", "Error Handling".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from gateway.bridge.environ import Environ
+from gateway.bridge.pool import WorkerPool
+from gateway.problems import Refusal
+
+logger = logging.getLogger("gateway.bridge")
+
+WSGIApp = Callable[..., Iterable[bytes]]
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
+Headers = list[tuple[bytes, bytes]]
+
+# How many bytes of a stream may wait for the client before the thread waits, too.
+STREAM_BYTES = 256 * 1024
+FILE_BLOCK_BYTES = 64 * 1024
+
+_STATUS = re.compile(r"[1-9][0-9]{2}( .*)?")
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
+_FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, section 5.5, with tabs allowed
+# RFC 9110, section 7.6.1: they belong to the connection, which is the server's.
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+# RFC 9110, section 6.4.1. Servers compare what is sent with a Content-Length, so it goes, too.
+_BODILESS = frozenset({204, 304})
+_NAMES_KEPT = 1024
+
+
+class Abandoned(Exception):
+    """Nobody waits for the answer any more. Raised to an application that calls `write`."""
+
+
+class Expired(Refusal):
+    """The application did not begin its answer in time."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    detail = "The service did not answer in time."
+
+
+@dataclass(frozen=True, eq=False)
+class Application:
+    """A WSGI application and what its calls share.
+
+    Attributes:
+        app: The application.
+        encoder: For the headers of its answers.
+        pool: Whose workers call it.
+    """
+
+    app: WSGIApp
+    encoder: HeaderEncoder
+    pool: WorkerPool
+
+
+class FileWrapper:
+    """`wsgi.file_wrapper`: a file in blocks, closed with the answer."""
+
+    def __init__(self, file: Any, block_size: int = FILE_BLOCK_BYTES) -> None:
+        self.file = file
+        self.block_size = max(block_size, FILE_BLOCK_BYTES)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self.file.read(self.block_size):
+            yield block
+
+    def close(self) -> None:
+        """Close the file, if it can be closed."""
+        if hasattr(self.file, "close"):
+            self.file.close()
+
+
+class HeaderEncoder:
+    """Turns the headers of an application into ASGI's, dropping what belongs to the connection.
+
+    Args:
+        mount: For messages; each is logged once.
+    """
+
+    def __init__(self, mount: str) -> None:
+        self._mount = mount
+        self._names: dict[str, bytes] = {}
+        self._statuses: dict[str, int] = {}
+        self._reported: set[bytes] = set()
+
+    def encode(self, headers: Iterable[tuple[str, str]]) -> Headers:
+        """Check and encode.
+
+        Raises:
+            ValueError: A name or a value cannot be sent.
+            TypeError: Something is no string.
+        """
+        encoded: Headers = []
+        for name, value in headers:
+            key = self._names.get(name)
+            if key is None:
+                key = self._name(name)
+            if not key:
+                continue
+            text = value.encode("latin-1")
+            if _FORBIDDEN.search(text):
+                raise ValueError(f"the header {name!r} has a control character in its value")
+            encoded.append((key, text))
+        return encoded
+
+    def status(self, status: str) -> int:
+        """The code of a status; a reason phrase may be missing.
+
+        Raises:
+            ValueError: It is no status.
+        """
+        code = self._statuses.get(status)
+        if code is None:
+            if not isinstance(status, str) or not _STATUS.fullmatch(status):
+                raise ValueError(f"{status!r} is no status")
+            code = int(status[:3])
+            if len(self._statuses) < _NAMES_KEPT:
+                self._statuses[status] = code
+        return code
+
+    def _name(self, name: str) -> bytes:
+        key = name.encode("latin-1").lower()
+        if not _NAME.fullmatch(key):
+            raise ValueError(f"{name!r} is no header name")
+        if key in _HOP_BY_HOP:
+            if key not in self._reported:
+                self._reported.add(key)
+                logger.warning('mount "%s": dropped the header %s of an answer', self._mount, name)
+            key = b""
+        if len(self._names) < _NAMES_KEPT:
+            self._names[name] = key
+        return key
+
+
+class Call:
+    """One call of the application, between a worker's thread and the event loop.
+
+    The thread runs `run`; the loop awaits `answered`, then reads `status`, `headers` and `body`
+    where `complete`, else takes the stream with `take`.
+
+    Args:
+        application: What is called.
+        environ: Its environ.
+        answered: Done once there is something to answer.
+        body: Closed when the application has ended, by whoever ends it.
+    """
+
+    __slots__ = (
+        "_abandoned",
+        "_app",
+        "_body",
+        "_chunks",
+        "_context",
+        "_encoder",
+        "_ended",
+        "_environ",
+        "_has_space",
+        "_lock",
+        "_more",
+        "_pool",
+        "_size",
+        "_stream_started",
+        "_streaming",
+        "answered",
+        "body",
+        "complete",
+        "content_length",
+        "error",
+        "headers",
+        "headers_sent",
+        "left",
+        "sent",
+        "status",
+    )
+
+    def __init__(
+        self,
+        application: Application,
+        environ: Environ,
+        answered: asyncio.Future[None],
+        body: BinaryIO,
+    ) -> None:
+        self.answered = answered
+        self.status = 0
+        self.headers: Headers = []
+        self.headers_sent = False  # to the loop: from here on they cannot be replaced
+        self.body = b""
+        self.complete = False
+        self.error: BaseException | None = None
+        self.content_length: int | None = None
+        self.sent = 0
+        self.left = False
+        self._app = application.app
+        self._encoder = application.encoder
+        self._pool = application.pool
+        self._environ = environ
+        self._body = body
+        self._context = copy_context()  # the request's, so that the application sees them
+        self._streaming = False
+        self._abandoned = False
+        self._ended = False
+
+    # --- in the worker's thread -----------------------------------------------------------------
+
+    def run(self) -> None:
+        """Call the application and hand over its answer. Never raises."""
+        try:
+            if not self._abandoned:
+                self._context.run(self._run)
+        except BaseException as error:  # noqa: BLE001 - the loop raises it, where the request is
+            self._fail(error)
+        finally:
+            self._body.close()
+
+    def _run(self) -> None:
+        iterable = self._app(self._environ, self._start_response)
+        try:
+            if isinstance(iterable, (list, tuple)) and not self.headers_sent:
+                self._answer_whole(b"".join(iterable))
+                return
+            for chunk in iterable:
+                if chunk and not self._put(chunk):
+                    break
+                if self._bodiless:
+                    break
+            self._finish()
+        finally:
+            close = getattr(iterable, "close", None)
+            if close is not None:
+                close()
+
+    @property
+    def _bodiless(self) -> bool:
+        """Whether the answer has no body, whatever the application yields (RFC 9110, 6.4.1)."""
+        status = self.status
+        return status in _BODILESS or (status != 0 and self._environ["REQUEST_METHOD"] == "HEAD")
+
+    def _start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: ExceptionInfo | None = None,
+    ) -> Callable[[bytes], None]:
+        if exc_info is not None:
+            try:
+                if self.headers_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # a cycle through the frame would keep the traceback
+        elif self.status:
+            raise AssertionError("start_response was called twice without exc_info")
+        code = self._encoder.status(status)
+        encoded = self._encoder.encode(headers)
+        self.content_length = None
+        for index, (name, value) in enumerate(encoded):
+            if name == b"content-length":
+                if not value.isdigit():
+                    raise ValueError(f"{value!r} is no Content-Length")
+                self.content_length = int(value)
+                if code in _BODILESS:
+                    del encoded[index]
+                break
+        self.headers = encoded
+        self.status = code
+        return self._write
+
+    def _write(self, chunk: bytes) -> None:
+        """The `write` callable, for applications that push."""
+        if chunk and not self._bodiless and not self._put(chunk):
+            raise Abandoned("nobody waits for the answer any more")
+
+    def _answer_whole(self, body: bytes) -> None:
+        self._need_status()
+        if self._bodiless:
+            body = b""
+        elif self.content_length is None:
+            self.headers.append((b"content-length", b"%d" % len(body)))
+        else:
+            body = self._cut(body)
+        self._complete(body)
+
+    def _put(self, chunk: bytes) -> bool:
+        """Take one non-empty chunk; False where nobody wants more."""
+        if not self.headers_sent:
+            self._need_status()
+            if self._bodiless:
+                return False
+            length = self.content_length
+            if length is not None and len(chunk) >= length:
+                # All of it: it leaves before the application's own end and `close`.
+                self._complete(self._cut(chunk))
+                return True
+            self._open_stream()
+        elif self.complete:
+            self._report_surplus(len(chunk))
+            return False
+        return self._push(self._cut(chunk))
+
+    def _finish(self) -> None:
+        if self.complete:
+            return
+        if not self.headers_sent:
+            self._need_status()
+            if self.content_length is None and not self._bodiless:
+                self.headers.append((b"content-length", b"0"))
+            self._complete(b"")
+            return
+        with self._lock:
+            self._ended = True
+        self._pool.notify(self, urgent=True)
+
+    def _complete(self, body: bytes) -> None:
+        self.body = body
+        self.sent = len(body)
+        self.complete = self.headers_sent = True
+        self._pool.notify(self, urgent=False)
+
+    def _need_status(self) -> None:
+        if not self.status:
+            raise AssertionError("the application answered without calling start_response")
+
+    def _cut(self, chunk: bytes) -> bytes:
+        """The part of a chunk that the announced length still allows."""
+        if self.content_length is None:
+            return chunk
+        room = self.content_length - self.sent
+        if len(chunk) > room:
+            self._report_surplus(len(chunk) - room)
+            chunk = chunk[:room]
+        return chunk
+
+    def _report_surplus(self, count: int) -> None:
+        logger.error(
+            "the answer to %s %s is longer than its Content-Length of %s: cut off %d bytes",
+            self._environ["REQUEST_METHOD"],
+            self._environ["RAW_URI"],
+            self.content_length,
+            count,
+        )
+
+    def _open_stream(self) -> None:
+        self._streaming = self.headers_sent = True
+        self._stream_started = False
+        self._lock = threading.Lock()
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self._has_space: threading.Event | None = None
+        self._more: asyncio.Event | None = None
+
+    def _push(self, chunk: bytes) -> bool:
+        if not chunk:
+            return not self._abandoned
+        self.sent += len(chunk)
+        with self._lock:
+            tell = not self._chunks
+            self._chunks.append(chunk)
+            self._size += len(chunk)
+            full = self._size >= STREAM_BYTES
+            if full:
+                self._has_space = threading.Event()
+        if tell:
+            self._pool.notify(self, urgent=True)
+        space = self._has_space
+        if full and space is not None and not self._abandoned:
+            space.wait()
+        return not self._abandoned
+
+    def _fail(self, error: BaseException) -> None:
+        if self.complete or self._abandoned:
+            # The client has its answer, or has left; only the log can still learn of it.
+            if not isinstance(error, Abandoned):
+                logger.error(
+                    "error after the end of the answer to %s %s",
+                    self._environ["REQUEST_METHOD"],
+                    self._environ["RAW_URI"],
+                    exc_info=error,
+                )
+            return
+        if not isinstance(error, Exception) or isinstance(error, StopIteration):
+            # In the event loop these would end more than this request.
+            wrapped = RuntimeError(f"the application raised {type(error).__name__}: {error}")
+            wrapped.__cause__ = error
+            error = wrapped
+        self.error = error
+        self._ended = True
+        self._pool.notify(self, urgent=True)
+
+    # --- on the event loop ----------------------------------------------------------------------
+
+    def deliver(self) -> None:
+        """Wake whoever awaits the answer, or more of it."""
+        if not self.answered.done():
+            if self.error is not None and not self._streaming:
+                self.answered.set_exception(self.error)
+            else:
+                self.answered.set_result(None)
+        elif self._streaming and self._more is not None:
+            self._more.set()
+
+    def expire(self) -> None:
+        """The deadline for the answer's beginning has passed."""
+        if not self.answered.done():
+            self._abandoned = True
+            self._pool.counters.timed_out += 1
+            self.answered.set_exception(Expired())
+
+    def abandon(self) -> None:
+        """Nobody waits any more: the thread stops at its next chunk."""
+        self._abandoned = True
+        if self._streaming:
+            with self._lock:
+                if self._has_space is not None:
+                    self._has_space.set()
+
+    def discard(self) -> None:
+        """The application will not be called."""
+        self._body.close()
+
+    def leave(self) -> None:
+        """The client has left the stream."""
+        self.left = True
+        self.abandon()
+        if self._more is not None:
+            self._more.set()
+
+    async def take(self) -> tuple[bytes, bool]:
+        """What the stream has now, waiting for it if need be, and whether that was the last.
+
+        Raises:
+            BaseException: The application's error, after what came before it was taken.
+        """
+        while True:
+            if self._more is None:
+                self._more = asyncio.Event()
+            self._more.clear()
+            with self._lock:
+                chunks, ended = self._chunks, self._ended
+                self._chunks = deque()
+                self._size = 0
+                if self._has_space is not None:
+                    self._has_space.set()
+                    self._has_space = None
+            if chunks:
+                return b"".join(chunks), ended and self.error is None
+            if self.error is not None:
+                raise self.error
+            if ended or self.left:
+                return b"", True
+            await self._more.wait()
