@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,23 +13,41 @@ _HEADER = b"x-request-id"
 _VALID = re.compile(rb"[A-Za-z0-9._~:+/=-]{1,128}")
 
 
-@dataclass(slots=True)
 class Exchange:
     """One request and its answer.
 
-    Attributes:
+    `send` is wrapped once, for the exchange; whoever wants to see an answer begin, or to add to its
+    headers, is an observer of it.
+
+    Args:
         request_id: The request's ID, the same in every message about it.
+
+    Attributes:
         answered: Whether the answer has begun, after which nobody can begin another.
+        complete: Whether the answer has ended.
+        observers: Called with the `http.response.start` message, outermost last.
     """
 
-    request_id: str = ""
-    answered: bool = False
+    __slots__ = ("answered", "complete", "observers", "request_id")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.answered = False
+        self.complete = False
+        self.observers: list[Callable[[Message], None]] = []
 
 
 def exchange_of(scope: Scope) -> Exchange:
-    """The exchange that a request belongs to; an empty one where none was opened."""
-    exchange: Exchange | None = scope.get(_KEY)
-    return exchange or Exchange()
+    """The exchange that a request belongs to.
+
+    Raises:
+        LookupError: No `ExchangeMiddleware` has opened one.
+    """
+    try:
+        exchange: Exchange = scope[_KEY]
+    except KeyError:
+        raise LookupError("the request has passed no ExchangeMiddleware") from None
+    return exchange
 
 
 class ExchangeMiddleware:
@@ -42,7 +60,7 @@ class ExchangeMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         # Not a secret: an ID only has to be unique, and the kernel's generator costs a call each.
-        self._generator = random.Random()  # noqa: S311
+        self._random_bits = random.Random().getrandbits  # noqa: S311
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open the exchange of one request."""
@@ -52,23 +70,29 @@ class ExchangeMiddleware:
         identifier = self._identify(scope)
         exchange = scope[_KEY] = Exchange(identifier.decode())
 
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
+        async def send_observed(message: Message) -> None:
+            kind = message["type"]
+            if kind == "http.response.body":
+                exchange.complete = not message.get("more_body", False)
+            elif kind == "http.response.start":
                 exchange.answered = True
-                answered = [h for h in message.get("headers", ()) if h[0].lower() != _HEADER]
-                answered.append((_HEADER, identifier))
-                message["headers"] = answered
+                for observe in exchange.observers:
+                    observe(message)
+                headers = [h for h in message.get("headers", ()) if h[0] != _HEADER]
+                headers.append((_HEADER, identifier))
+                message["headers"] = headers
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        await self.app(scope, receive, send_observed)
 
     def _identify(self, scope: Scope) -> bytes:
         """The request's ID, which its headers carry from here on."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         given = [value for name, value in headers if name == _HEADER]
-        if len(given) == 1 and _VALID.fullmatch(given[0]):
-            return given[0]
-        identifier = b"%032x" % self._generator.getrandbits(128)
-        others = [header for header in headers if header[0] != _HEADER] if given else headers
-        scope["headers"] = [*others, (_HEADER, identifier)]
+        if given:
+            if len(given) == 1 and _VALID.fullmatch(given[0]):
+                return given[0]
+            headers = [header for header in headers if header[0] != _HEADER]
+        identifier = b"%032x" % self._random_bits(128)
+        scope["headers"] = [*headers, (_HEADER, identifier)]
         return identifier

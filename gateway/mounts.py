@@ -65,7 +65,7 @@ class MountTable(BaseRoute):
             path: Decoded, from its first slash.
             host: The Host header's value, with or without a port.
         """
-        prefixes = tuple(_prefixes(path, self._depth))
+        prefixes = _prefixes(path, self._depth)
         if self._hosts:
             for name in _host_names(host):
                 if (table := self._hosts.get(name)) and (mount := _longest(table, prefixes)):
@@ -80,7 +80,9 @@ class MountTable(BaseRoute):
         """Hand the request to its mount, or to `otherwise`."""
         host = _host_header(scope) if self._hosts else ""
         # Where the server itself is mounted somewhere, its root path comes first.
-        mount = self.find(scope["path"].removeprefix(scope.get("root_path", "")), host)
+        root_path = scope.get("root_path", "")
+        path = scope["path"].removeprefix(root_path) if root_path else scope["path"]
+        mount = self.find(path, host)
         if mount is None:
             await self._otherwise(scope, receive, send)
         else:
@@ -103,19 +105,18 @@ def child_scope(scope: Scope, mount: Mount) -> Scope:
     return child
 
 
-def _prefixes(path: str, depth: int) -> Iterator[str]:
+def _prefixes(path: str, depth: int) -> list[str]:
     """The beginnings of a path of whole segments, at most `depth` of them, longest first."""
-    cuts: list[int] = []
+    prefixes = [""]
     position = 0
-    while len(cuts) < depth:
+    for _ in range(depth):
         position = path.find("/", position + 1)
         if position < 0:
-            cuts.append(len(path))
+            prefixes.append(path)
             break
-        cuts.append(position)
-    for cut in reversed(cuts):
-        yield path[:cut]
-    yield ""
+        prefixes.append(path[:position])
+    prefixes.reverse()
+    return prefixes
 
 
 def _longest(table: Mapping[str, Mount], prefixes: Iterable[str]) -> Mount | None:

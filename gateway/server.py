@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import functools
+import gc
 import logging
 import math
 import os
@@ -193,6 +194,9 @@ def _application(configuration: Configuration, services: list[Service] | None) -
         # A file changed since the supervisor looked.
         print(f"gateway: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(_START_FAILED)
+    # What is loaded by now stays: the garbage collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     health = Health()
     _on_stop_signal(lambda: _begin_drain(health, settings.server.drain_seconds))
     return create_app(settings, services, health)

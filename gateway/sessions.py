@@ -6,6 +6,7 @@ itself needs no change: what one stack writes, the other reads in the next reque
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from werkzeug.http import dump_cookie
 from werkzeug.sansio.http import parse_cookie
 
 from gateway.config import SessionSettings
+from gateway.exchange import exchange_of
 
 
 class Session(StarletteSession):
@@ -175,13 +177,10 @@ class SharedSession:
         session = self._read(scope)
         # The service may put another session of its own into the scope; this one stays ours.
         scope["session"] = session
-
-        async def send_with_session(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._write(session, scope, message)
-            await send(message)
-
-        await self.app(scope, receive, send_with_session)
+        # Not the scope itself, which holds the exchange: a cycle is work for the garbage collector.
+        tls = scope.get("scheme") in {"https", "wss"}
+        exchange_of(scope).observers.append(functools.partial(self._write, session, tls))
+        await self.app(scope, receive, send)
 
     def _read(self, scope: Scope) -> Session:
         lines = [value for name, value in scope["headers"] if name == b"cookie"]
@@ -192,12 +191,11 @@ class SharedSession:
         value = cookies.get(self._cookie.name)
         return self._cookie.load(value) if value else Session()
 
-    def _write(self, session: Session, scope: Scope, message: Message) -> None:
+    def _write(self, session: Session, tls: bool, message: Message) -> None:
         write = self._cookie.must_write(session)
         if not (session.accessed or write):
             return
         headers = MutableHeaders(scope=message)
         headers.add_vary_header("Cookie")
         if write:
-            tls = scope.get("scheme") in {"https", "wss"}
             headers.append("Set-Cookie", self._cookie.dump(session, tls=tls))

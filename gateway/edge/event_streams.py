@@ -7,10 +7,11 @@ process for as long as it may drain. The browser reconnects by itself, to anothe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Any, TypeGuard
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.exchange import exchange_of
 from gateway.health import Health
 
 
@@ -25,7 +26,7 @@ class EndEventStreams:
     def __init__(self, app: ASGIApp, health: Health) -> None:
         self.app = app
         self._health = health
-        self._streams: set[asyncio.Task[object]] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
         health.on_drain.append(self._end_all)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,48 +34,33 @@ class EndEventStreams:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        watched = _Watched(send, self._remember)
+        exchange = exchange_of(scope)
+        exchange.observers.append(self._remember_stream)
         try:
-            await self.app(scope, receive, watched.send)
+            await self.app(scope, receive, send)
         except asyncio.CancelledError:
-            if watched.stream is None or not self._health.draining:
+            if not self._is_ending(task := asyncio.current_task()):
                 raise
-            watched.stream.uncancel()
-        finally:
-            if watched.stream is not None:
-                self._streams.discard(watched.stream)
-        if watched.stream is not None and not watched.complete and self._health.draining:
+            task.uncancel()
+        if self._streams and self._is_ending(asyncio.current_task()) and not exchange.complete:
             # Whether the cancellation came through or the service took it for the client's leave.
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _remember(self, stream: asyncio.Task[object]) -> None:
-        self._streams.add(stream)
+    def _remember_stream(self, message: Message) -> None:
+        if not _is_event_stream(message) or (task := asyncio.current_task()) is None:
+            return
+        self._streams.add(task)
+        task.add_done_callback(self._streams.discard)
         if self._health.draining:
-            stream.cancel()
+            task.cancel()
+
+    def _is_ending(self, task: asyncio.Task[Any] | None) -> TypeGuard[asyncio.Task[Any]]:
+        return self._health.draining and task in self._streams
 
     def _end_all(self) -> None:
         # The signal arrives between any two steps of the loop; the streams are ended in one.
         for stream in tuple(self._streams):
             stream.get_loop().call_soon_threadsafe(stream.cancel)
-
-
-class _Watched:
-    """The answer of one request, watched for being a stream of events."""
-
-    def __init__(self, send: Send, remember: Callable[[asyncio.Task[object]], None]) -> None:
-        self.stream: asyncio.Task[object] | None = None
-        self.complete = False
-        self._send = send
-        self._remember = remember
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            if _is_event_stream(message) and (task := asyncio.current_task()):
-                self.stream = task
-                self._remember(task)
-        elif self.stream is not None:
-            self.complete = not message.get("more_body", False)
-        await self._send(message)
 
 
 def _is_event_stream(message: Message) -> bool:

@@ -13,10 +13,10 @@ from flask.sessions import SecureCookieSessionInterface, SessionInterface
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
-from starlette.applications import Starlette
 
 from gateway.adapters import adapt
 from gateway.config import MountSettings, ServerSettings, SessionSettings
+from gateway.exchange import ExchangeMiddleware
 from gateway.mounts import Mount, MountTable
 from gateway.problems import NotFound
 from gateway.sessions import Session, SessionCookie, SharedSession, shared_cookie
@@ -87,7 +87,7 @@ def client(web: Flask | None = None, scheme: str = "http") -> httpx.AsyncClient:
         Mount("/flask", adapt(web, settings, ServerSettings()), path_may_be_empty=True),
         Mount("/fastapi", SharedSession(fastapi_app(), cookie)),
     ]
-    app = Starlette(routes=[MountTable(mounts, otherwise=NotFound("Nothing."))])
+    app = ExchangeMiddleware(MountTable(mounts, otherwise=NotFound("Nothing.")).handle)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"{scheme}://x.test")
 
 

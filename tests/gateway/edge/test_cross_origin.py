@@ -12,6 +12,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from gateway.edge.cross_origin import CrossOriginProtection
+from gateway.exchange import ExchangeMiddleware
 
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY"]
 
@@ -25,9 +26,9 @@ async def connect(websocket: WebSocket) -> None:
     await websocket.close()
 
 
-def application(*trusted: str) -> CrossOriginProtection:
+def application(*trusted: str) -> ExchangeMiddleware:
     routes = [Route("/", ok, methods=METHODS), WebSocketRoute("/ws", connect)]
-    return CrossOriginProtection(Starlette(routes=routes), trusted)
+    return ExchangeMiddleware(CrossOriginProtection(Starlette(routes=routes), trusted))
 
 
 async def status_of(method: str, headers: dict[str, str], *trusted: str) -> int:
