@@ -131,20 +131,21 @@ class Bridge:
             raise
         try:
             await call.answered
-            await send(
-                {"type": "http.response.start", "status": call.status, "headers": call.headers}
-            )
+            start = {"type": "http.response.start", "status": call.status, "headers": call.headers}
             if call.complete:
+                await send(start)
                 await send({"type": "http.response.body", "body": call.body})
             else:
-                await self._stream(call, receive, send, watch=watch)
+                await self._stream(start, call, receive, send, watch=watch)
         finally:
             if not call.complete:
                 call.abandon()
                 if self.pool.cancel(call):
                     call.discard()
 
-    async def _stream(self, call: Call, receive: Receive, send: Send, *, watch: bool) -> None:
+    async def _stream(
+        self, start: Message, call: Call, receive: Receive, send: Send, *, watch: bool
+    ) -> None:
         """Send chunks as they come, until the end or until the client leaves.
 
         `watch` says whether `receive` may be asked for the client's departure: not while the
@@ -155,6 +156,8 @@ class Bridge:
             watcher = asyncio.get_running_loop().create_task(_departure(receive))
             watcher.add_done_callback(lambda task: None if task.cancelled() else call.leave())
         try:
+            async with asyncio.timeout(self._limits.write_seconds):
+                await send(start)
             ended = False
             while not ended:
                 chunk, ended = await call.take()

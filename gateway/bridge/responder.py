@@ -60,6 +60,10 @@ class Abandoned(Exception):
     """Nobody waits for the answer any more. Raised to an application that calls `write`."""
 
 
+class ShortAnswer(Exception):
+    """The application announced more than it gave; the server must not call that whole."""
+
+
 class Expired(Refusal):
     """The application did not begin its answer in time."""
 
@@ -305,6 +309,7 @@ class Call:
         elif self.content_length is None:
             self.headers.append((b"content-length", b"%d" % len(body)))
         else:
+            self._need_length(len(body))
             body = self._cut(body)
         self._complete(body)
 
@@ -330,13 +335,23 @@ class Call:
             return
         if not self.headers_sent:
             self._need_status()
-            if self.content_length is None and not self._bodiless:
-                self.headers.append((b"content-length", b"0"))
+            if not self._bodiless:
+                self._need_length(0)
+                if self.content_length is None:
+                    self.headers.append((b"content-length", b"0"))
             self._complete(b"")
             return
+        self._need_length(self.sent)
         with self._lock:
             self._ended = True
         self._pool.notify(self, urgent=True)
+
+    def _need_length(self, sent: int) -> None:
+        if self.content_length is not None and sent < self.content_length and not self._abandoned:
+            raise ShortAnswer(
+                f"the answer to {self._environ['REQUEST_METHOD']} {self._environ['RAW_URI']} has "
+                f"{sent} bytes and says that it has {self.content_length}"
+            )
 
     def _complete(self, body: bytes) -> None:
         self.body = body
