@@ -17,10 +17,9 @@ from gateway.bridge.body import (
     BodyLimits,
     BodyStream,
     ClientLeft,
-    has_body,
     spool,
 )
-from gateway.bridge.environ import EnvironBuilder
+from gateway.bridge.environ import Environ, EnvironBuilder
 from gateway.bridge.pool import Saturated, WorkerPool
 from gateway.bridge.responder import Application, Call, FileWrapper, HeaderEncoder, WSGIApp
 
@@ -98,30 +97,37 @@ class Bridge:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        stream: BodyStream | None = None
-        if not has_body(scope):
-            body: BinaryIO = io.BytesIO()
-        else:
-            self._body_limits.check_announced(scope)
-            if self._limits.buffering == "stream":
-                stream = BodyStream(receive, self._body_limits, asyncio.get_running_loop())
-                body = cast(BinaryIO, io.BufferedReader(stream, _STREAM_BUFFER_BYTES))
-            else:
-                try:
-                    body = await spool(receive, self._body_limits)
-                except ClientLeft:
-                    self.pool.counters.left_early += 1
-                    return
-        try:
-            await self._answer(scope, receive, send, body, watch=stream is None)
-        finally:
-            if stream is not None:
+        environ = self._environ.build(scope)
+        # RFC 9112, section 6: a request brings a body if its framing headers say so.
+        length = environ.get("CONTENT_LENGTH", "0")
+        if length == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+            await self._answer(environ, io.BytesIO(), receive, send)
+            return
+        self._body_limits.check_announced(length)
+        if self._limits.buffering == "stream":
+            stream = BodyStream(receive, self._body_limits, asyncio.get_running_loop())
+            body = cast(BinaryIO, io.BufferedReader(stream, _STREAM_BUFFER_BYTES))
+            try:
+                await self._answer(environ, body, None, send)
+            finally:
                 stream.abandon()
+            return
+        try:
+            body = await spool(receive, self._body_limits)
+        except ClientLeft:
+            self.pool.counters.left_early += 1
+            return
+        await self._answer(environ, body, receive, send)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, body: BinaryIO, *, watch: bool
+        self, environ: Environ, body: BinaryIO, receive: Receive | None, send: Send
     ) -> None:
-        environ = self._environ.build(scope, body)
+        """Have the application called and send what it answers.
+
+        `receive` tells of the client's departure; None while the application still reads the body
+        from it.
+        """
+        environ["wsgi.input"] = body
         answered = asyncio.get_running_loop().create_future()
         call = Call(self._application, environ, answered, body)
         try:
@@ -136,7 +142,7 @@ class Bridge:
                 await send(start)
                 await send({"type": "http.response.body", "body": call.body})
             else:
-                await self._stream(start, call, receive, send, watch=watch)
+                await self._stream(start, call, receive, send)
         finally:
             if not call.complete:
                 call.abandon()
@@ -144,15 +150,11 @@ class Bridge:
                     call.discard()
 
     async def _stream(
-        self, start: Message, call: Call, receive: Receive, send: Send, *, watch: bool
+        self, start: Message, call: Call, receive: Receive | None, send: Send
     ) -> None:
-        """Send chunks as they come, until the end or until the client leaves.
-
-        `watch` says whether `receive` may be asked for the client's departure: not while the
-        application still reads the body from it.
-        """
+        """Send chunks as they come, until the end or until the client leaves."""
         watcher: asyncio.Task[None] | None = None
-        if watch:
+        if receive is not None:
             watcher = asyncio.get_running_loop().create_task(_departure(receive))
             watcher.add_done_callback(lambda task: None if task.cancelled() else call.leave())
         try:

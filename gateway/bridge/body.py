@@ -8,6 +8,7 @@ hands it over as it arrives.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
 import tempfile
@@ -17,7 +18,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import BinaryIO, cast
 
-from starlette.types import Message, Receive, Scope
+from starlette.types import Message, Receive
 
 from gateway.problems import Refusal
 
@@ -58,14 +59,6 @@ class NoRoom(Refusal):
     headers = MappingProxyType({"Connection": "close"})
 
 
-def has_body(scope: Scope) -> bool:
-    """Whether a request brings a body (RFC 9112, section 6: by its framing headers alone)."""
-    for name, value in scope["headers"]:
-        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
-            return True
-    return False
-
-
 @dataclass(frozen=True)
 class BodyLimits:
     """What a mount accepts of a body.
@@ -91,15 +84,14 @@ class BodyLimits:
         if self.max_bytes and size > self.max_bytes:
             raise BodyTooLarge
 
-    def check_announced(self, scope: Scope) -> None:
+    def check_announced(self, length: str) -> None:
         """Refuse a body by the size that it announces, before any of it is read.
 
         Raises:
             BodyTooLarge: It announces more than is accepted.
         """
-        for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit():
-                self.check(int(value))
+        if length.isdigit():
+            self.check(int(length))
 
 
 class _Spool:
@@ -130,19 +122,26 @@ class _Spool:
 
     def discard(self) -> None:
         if self._file is not None:
-            self._file.close()
+            # What a full disk did not take is written once more on closing.
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     async def _write(self) -> None:
         try:
             if self._file is None:
                 self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
             # A write may wait for the disk, so not on the event loop.
-            await asyncio.to_thread(self._file.write, b"".join(self._pieces))
+            await asyncio.to_thread(_write_through, self._file, b"".join(self._pieces))
         except OSError as error:
             logger.error("a body could not be kept in a temporary file: %s", error)  # noqa: TRY400
             raise NoRoom from error
         self._pieces.clear()
         self._held = 0
+
+
+def _write_through(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+    file.flush()  # or a full disk would show later
 
 
 async def spool(receive: Receive, limits: BodyLimits) -> BinaryIO:
@@ -161,7 +160,7 @@ async def spool(receive: Receive, limits: BodyLimits) -> BinaryIO:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.total_seconds
     try:
-        async with asyncio.timeout(limits.idle_seconds) as idle:
+        async with asyncio.timeout(min(limits.idle_seconds, limits.total_seconds)) as idle:
             more = True
             while more:
                 message = await receive()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
@@ -64,7 +64,7 @@ class EnvironBuilder:
         }
         self._names: dict[bytes, str] = {**_SPECIAL, **_DROPPED}
 
-    def build(self, scope: Scope, body: BinaryIO) -> Environ:
+    def build(self, scope: Scope) -> Environ:
         """The environ of one request.
 
         Paths and header values are the bytes that the client sent, as latin-1 (PEP 3333, "Unicode
@@ -73,7 +73,9 @@ class EnvironBuilder:
 
         Args:
             scope: An ASGI HTTP scope.
-            body: What `wsgi.input` is.
+
+        Returns:
+            The environ; `wsgi.input` is for the caller to add.
         """
         script_name = scope.get("root_path", "").encode().decode("latin-1")
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -93,7 +95,6 @@ class EnvironBuilder:
             "REQUEST_URI": uri,
             "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
             "wsgi.url_scheme": scope.get("scheme", "http"),
-            "wsgi.input": body,
             "asgi.scope": scope,
         }
         server = scope.get("server") or ("localhost", None)

@@ -54,6 +54,7 @@ _HOP_BY_HOP = frozenset(
 # RFC 9110, section 6.4.1. Servers compare what is sent with a Content-Length, so it goes, too.
 _BODILESS = frozenset({204, 304})
 _NAMES_KEPT = 1024
+_VALUE_KEPT = 64
 
 
 class Abandoned(Exception):
@@ -112,6 +113,8 @@ class HeaderEncoder:
 
     def __init__(self, mount: str) -> None:
         self._mount = mount
+        # Most answers of an application have the same few headers; both memories are bounded.
+        self._pairs: dict[tuple[str, str], tuple[bytes, bytes]] = {}
         self._names: dict[str, bytes] = {}
         self._statuses: dict[str, int] = {}
         self._reported: set[bytes] = set()
@@ -124,16 +127,24 @@ class HeaderEncoder:
             TypeError: Something is no string.
         """
         encoded: Headers = []
-        for name, value in headers:
-            key = self._names.get(name)
-            if key is None:
-                key = self._name(name)
-            if not key:
-                continue
-            text = value.encode("latin-1")
-            if _FORBIDDEN.search(text):
-                raise ValueError(f"the header {name!r} has a control character in its value")
-            encoded.append((key, text))
+        pairs = self._pairs
+        for header in headers:
+            # A list in a tuple's place is against PEP 3333, and harmless.
+            pair = pairs.get(header) if type(header) is tuple else None
+            if pair is None:
+                name, value = header
+                key = self._names.get(name)
+                if key is None:
+                    key = self._name(name)
+                if not key:
+                    continue
+                text = value.encode("latin-1")
+                if _FORBIDDEN.search(text):
+                    raise ValueError(f"the header {name!r} has a control character in its value")
+                pair = (key, text)
+                if len(text) < _VALUE_KEPT and len(pairs) < _NAMES_KEPT:
+                    pairs[name, value] = pair
+            encoded.append(pair)
         return encoded
 
     def status(self, status: str) -> int:
@@ -178,33 +189,20 @@ class Call:
         body: Closed when the application has ended, by whoever ends it.
     """
 
-    __slots__ = (
-        "_abandoned",
-        "_app",
-        "_body",
-        "_chunks",
-        "_context",
-        "_encoder",
-        "_ended",
-        "_environ",
-        "_has_space",
-        "_lock",
-        "_more",
-        "_pool",
-        "_size",
-        "_stream_started",
-        "_streaming",
-        "answered",
-        "body",
-        "complete",
-        "content_length",
-        "error",
-        "headers",
-        "headers_sent",
-        "left",
-        "sent",
-        "status",
-    )
+    # What most calls never change is set here, once for all of them.
+    status = 0
+    headers: Headers
+    headers_sent = False  # to the loop: from here on they cannot be replaced
+    body = b""
+    complete = False
+    error: BaseException | None = None
+    content_length: int | None = None
+    sent = 0
+    left = False
+    _bodiless = False  # RFC 9110, 6.4.1: whatever the application yields
+    _streaming = False
+    _abandoned = False
+    _ended = False
 
     def __init__(
         self,
@@ -214,24 +212,10 @@ class Call:
         body: BinaryIO,
     ) -> None:
         self.answered = answered
-        self.status = 0
-        self.headers: Headers = []
-        self.headers_sent = False  # to the loop: from here on they cannot be replaced
-        self.body = b""
-        self.complete = False
-        self.error: BaseException | None = None
-        self.content_length: int | None = None
-        self.sent = 0
-        self.left = False
-        self._app = application.app
-        self._encoder = application.encoder
-        self._pool = application.pool
+        self._application = application
         self._environ = environ
         self._body = body
         self._context = copy_context()  # the request's, so that the application sees them
-        self._streaming = False
-        self._abandoned = False
-        self._ended = False
 
     # --- in the worker's thread -----------------------------------------------------------------
 
@@ -246,7 +230,7 @@ class Call:
             self._body.close()
 
     def _run(self) -> None:
-        iterable = self._app(self._environ, self._start_response)
+        iterable = self._application.app(self._environ, self._start_response)
         try:
             if isinstance(iterable, (list, tuple)) and not self.headers_sent:
                 self._answer_whole(b"".join(iterable))
@@ -262,12 +246,6 @@ class Call:
             if close is not None:
                 close()
 
-    @property
-    def _bodiless(self) -> bool:
-        """Whether the answer has no body, whatever the application yields (RFC 9110, 6.4.1)."""
-        status = self.status
-        return status in _BODILESS or (status != 0 and self._environ["REQUEST_METHOD"] == "HEAD")
-
     def _start_response(
         self,
         status: str,
@@ -282,8 +260,8 @@ class Call:
                 exc_info = None  # a cycle through the frame would keep the traceback
         elif self.status:
             raise AssertionError("start_response was called twice without exc_info")
-        code = self._encoder.status(status)
-        encoded = self._encoder.encode(headers)
+        code = self._application.encoder.status(status)
+        encoded = self._application.encoder.encode(headers)
         self.content_length = None
         for index, (name, value) in enumerate(encoded):
             if name == b"content-length":
@@ -295,6 +273,7 @@ class Call:
                 break
         self.headers = encoded
         self.status = code
+        self._bodiless = code in _BODILESS or self._environ["REQUEST_METHOD"] == "HEAD"
         return self._write
 
     def _write(self, chunk: bytes) -> None:
@@ -344,7 +323,7 @@ class Call:
         self._need_length(self.sent)
         with self._lock:
             self._ended = True
-        self._pool.notify(self, urgent=True)
+        self._application.pool.notify(self, urgent=True)
 
     def _need_length(self, sent: int) -> None:
         if self.content_length is not None and sent < self.content_length and not self._abandoned:
@@ -357,7 +336,7 @@ class Call:
         self.body = body
         self.sent = len(body)
         self.complete = self.headers_sent = True
-        self._pool.notify(self, urgent=False)
+        self._application.pool.notify(self, urgent=False)
 
     def _need_status(self) -> None:
         if not self.status:
@@ -383,13 +362,13 @@ class Call:
         )
 
     def _open_stream(self) -> None:
-        self._streaming = self.headers_sent = True
-        self._stream_started = False
         self._lock = threading.Lock()
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._has_space: threading.Event | None = None
         self._more: asyncio.Event | None = None
+        # Last: the loop looks at the others once it sees these.
+        self._streaming = self.headers_sent = True
 
     def _push(self, chunk: bytes) -> bool:
         if not chunk:
@@ -403,7 +382,7 @@ class Call:
             if full:
                 self._has_space = threading.Event()
         if tell:
-            self._pool.notify(self, urgent=True)
+            self._application.pool.notify(self, urgent=True)
         space = self._has_space
         if full and space is not None and not self._abandoned:
             space.wait()
@@ -427,7 +406,7 @@ class Call:
             error = wrapped
         self.error = error
         self._ended = True
-        self._pool.notify(self, urgent=True)
+        self._application.pool.notify(self, urgent=True)
 
     # --- on the event loop ----------------------------------------------------------------------
 
@@ -445,7 +424,7 @@ class Call:
         """The deadline for the answer's beginning has passed."""
         if not self.answered.done():
             self._abandoned = True
-            self._pool.counters.timed_out += 1
+            self._application.pool.counters.timed_out += 1
             self.answered.set_exception(Expired())
 
     def abandon(self) -> None:
