@@ -28,16 +28,27 @@ logger = logging.getLogger("gateway.bridge")
 # While jobs wait, the loop looks this often how the awake workers fare. One millisecond is what
 # the loop's timers resolve.
 LOOK_SECONDS = 0.001
-# A worker that used less of the time than this, while the loop left it time, is blocked.
+# Awake workers that used less of the time than this, while the loop left it to them, are blocked.
 BLOCKED_SHARE = 0.05
 BLOCKED_SECONDS = 0.0015
-# A worker that used nothing at all for so long is blocked even where the loop was busy throughout:
+# Workers that used nothing at all for so long are blocked even where the loop was busy throughout:
 # one that waits for the GIL gets it within two switch intervals.
 SURELY_BLOCKED_SECONDS = 0.012
 # However busy the awake workers are, jobs do not wait longer than this for one that computes.
 PATIENCE_SECONDS = 0.25
 # Below this use of the processor, awake workers can only be blocked: the next job wakes another.
 IDLE_SHARE = 0.3
+# A sample of that use that is older says nothing about now.
+SAMPLE_SECONDS = 0.05
+# Between blocked and computing, only trying tells how many awake workers do the most. Where those
+# awake use less than this, one more is tried, else one less. A trial that did not pay is undone,
+# and the next of its kind waits twice as long.
+SATURATED_SHARE = 0.8
+WORTH_SHARE = 0.04
+SMOOTHING = 0.1  # the weight of one look in the share that trials are judged by
+TRIAL_LOOKS = 24
+FIRST_TRY_LOOKS = 16
+LAST_TRY_LOOKS = 8192
 # How often deadlines are looked at.
 SWEEP_SECONDS = 0.1
 
@@ -99,6 +110,43 @@ class _Worker:
         return self.cpu_seconds - before
 
 
+class _Trial:
+    """Tries one awake worker more, or one less, and keeps what pays."""
+
+    def __init__(self) -> None:
+        self._share = 1.0
+        self._looks = 0
+        self._kind = 0  # of the trial that runs: +1, -1, or 0 for none
+        self._share_before = 0.0
+        self._wait = {1: FIRST_TRY_LOOKS, -1: FIRST_TRY_LOOKS}
+
+    def look(self, share: float, *, jobs_wait: bool) -> int:
+        """Take the share of one look; return by how many workers to change."""
+        self._share += SMOOTHING * (share - self._share)
+        self._looks += 1
+        if self._kind:
+            return self._end() if self._looks >= TRIAL_LOOKS else 0
+        kind = -1 if self._share >= SATURATED_SHARE else 1
+        if self._looks < self._wait[kind] or (kind > 0 and not jobs_wait):
+            return 0
+        self._kind, self._looks, self._share_before = kind, 0, self._share
+        return kind
+
+    def cancel(self) -> None:
+        """Something else has changed the number; what was being tried says nothing now."""
+        self._kind = self._looks = 0
+
+    def _end(self) -> int:
+        kind, self._kind, self._looks = self._kind, 0, 0
+        gain = self._share - self._share_before
+        paid = gain >= WORTH_SHARE if kind > 0 else gain > -WORTH_SHARE
+        if paid:
+            self._wait[kind] = FIRST_TRY_LOOKS
+            return 0
+        self._wait[kind] = min(2 * self._wait[kind], LAST_TRY_LOOKS)
+        return -kind
+
+
 class WorkerPool:
     """A bounded number of threads behind a bounded queue.
 
@@ -126,6 +174,7 @@ class WorkerPool:
         self._idle: list[_Worker] = []
         self._workers: set[_Worker] = set()
         self._awake = 0
+        self._target = 1  # as many are woken without waiting to see how the others fare
         self._stuck = 0
         self._closing = False
         self._all_gone: asyncio.Event | None = None
@@ -137,6 +186,8 @@ class WorkerPool:
         self._last_look = self._last_loop_cpu = 0.0
         self._blocked_since = 0.0
         self._last_sample = self._last_process_cpu = 0.0
+        self._to_rest = 0
+        self._trial = _Trial()
         self._last_taken = 0.0
 
     # --- gauges ---------------------------------------------------------------------------------
@@ -180,12 +231,10 @@ class WorkerPool:
                 self.counters.rejected += 1
                 raise Saturated
             self._jobs.append((now, job))
-            if self._awake == 0 or not self._gil:
+            alone = self._awake == 0
+            if self._awake < self._target or not self._gil:
                 self._wake_one(now)
-                look = False
-            else:
-                look = True
-        if look:
+        if not alone:
             if now - self._last_sample >= LOOK_SECONDS and self._process_idles(now):
                 self._wake_another(now)
             if not self._looking:
@@ -251,20 +300,21 @@ class WorkerPool:
             )
             worker.thread.daemon = True
             worker.thread.start()
-        self._last_taken = now
-        self._blocked_since = now
+        self._last_taken = self._blocked_since = now
 
     def _wake_another(self, now: float) -> None:
+        """Wake one more than are awake, for a job that waits; from now on it takes so many."""
         with self._lock:
             if self._jobs:
                 self._wake_one(now)
+                self._target = max(self._awake, 1)
 
     def _process_idles(self, now: float) -> bool:
         """Whether the whole process used so little that whoever is awake must be blocked."""
         cpu = time.process_time()
         elapsed, used = now - self._last_sample, cpu - self._last_process_cpu
         self._last_sample, self._last_process_cpu = now, cpu
-        return used < IDLE_SHARE * elapsed
+        return elapsed < SAMPLE_SECONDS and used < IDLE_SHARE * elapsed
 
     def _start_looking(self, now: float) -> None:
         self._looking = True
@@ -278,7 +328,7 @@ class WorkerPool:
         """While jobs wait: take over what is finished; wake a worker if the awake ones block."""
         if self._notices:
             self._deliver()
-        if not self._jobs:
+        if not self._jobs and self._awake <= 1:
             self._looking = False
             return
         now = time.monotonic()
@@ -286,6 +336,7 @@ class WorkerPool:
         self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _judge(self, now: float) -> None:
+        """Wake one more worker, or rest one, by how much of the time the awake ones used."""
         elapsed, self._last_look = now - self._last_look, now
         loop_cpu = time.thread_time()
         left_to_workers = elapsed - (loop_cpu - self._last_loop_cpu)
@@ -299,7 +350,16 @@ class WorkerPool:
             or blocked_for >= SURELY_BLOCKED_SECONDS
             or now - self._last_taken >= PATIENCE_SECONDS
         ):
+            self._trial.cancel()
             self._wake_another(now)
+        elif left_to_workers > elapsed / 4:
+            share = min(used / left_to_workers, 1.0)
+            change = self._trial.look(share, jobs_wait=bool(self._jobs))
+            if change > 0:
+                self._wake_another(now)
+            elif change < 0 and self._awake > 1:
+                self._to_rest = 1
+                self._target = self._awake - 1
 
     def _told(self) -> None:
         self._loop_told = False
@@ -373,7 +433,9 @@ class WorkerPool:
                     worker.stuck = False
                     self._stuck -= 1
                 surplus = len(self._workers) > self._size_limit()
-                if self._jobs and not surplus:
+                rests = self._to_rest > 0 and self._awake > 1 and not self._closing
+                self._to_rest = 0
+                if self._jobs and not surplus and not rests:
                     worker.since = self._last_taken = time.monotonic()
                     _, worker.job = self._jobs.popleft()
                     return worker.job
