@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
+from flask import Flask, request, request_started
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.bridge import Bridge, BridgeLimits
 from gateway.config import MountSettings, ServerSettings
+from gateway.exchange import note_route
 
 logger = logging.getLogger("gateway.adapters")
 
@@ -21,6 +23,8 @@ WSGIApp = Callable[..., Any]
 
 def adapt(app: WSGIApp, mount: MountSettings, server: ServerSettings) -> ASGIApp:
     """A WSGI service as an ASGI one, by the adapter that its mount names."""
+    if isinstance(app, Flask):
+        request_started.connect(_note_rule, app)
     return RefuseWebSockets(_ADAPTERS[mount.adapter](app, mount, server), mount.name)
 
 
@@ -45,6 +49,13 @@ class RefuseWebSockets:
         await receive()
         # Closing before accepting is a 403 on the wire (ASGI, HTTP & WebSocket, "Close").
         await send({"type": "websocket.close", "code": 1008})
+
+
+def _note_rule(sender: Flask, **_: Any) -> None:
+    """Tell the exchange which rule matched. Flask forgets its request at the end of the call."""
+    rule = request.url_rule
+    if rule is not None:
+        note_route(request.environ["asgi.scope"], rule.rule)
 
 
 def _bridge(app: WSGIApp, mount: MountSettings, server: ServerSettings) -> ASGIApp:

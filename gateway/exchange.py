@@ -25,15 +25,18 @@ class Exchange:
     Attributes:
         answered: Whether the answer has begun, after which nobody can begin another.
         complete: Whether the answer has ended.
+        route: The service's own template of the route that matched, `/items/<int:item_id>`; empty
+            where none did or the service does not say.
         observers: Called with the `http.response.start` message, outermost last.
     """
 
-    __slots__ = ("answered", "complete", "observers", "request_id")
+    __slots__ = ("answered", "complete", "observers", "request_id", "route")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.answered = False
         self.complete = False
+        self.route = ""
         self.observers: list[Callable[[Message], None]] = []
 
 
@@ -48,6 +51,13 @@ def exchange_of(scope: Scope) -> Exchange:
     except KeyError:
         raise LookupError("the request has passed no ExchangeMiddleware") from None
     return exchange
+
+
+def note_route(scope: Scope, template: str) -> None:
+    """Tell the exchange, if one is open, which route of the service matched."""
+    exchange: Exchange | None = scope.get(_KEY)
+    if exchange is not None:
+        exchange.route = template
 
 
 class ExchangeMiddleware:

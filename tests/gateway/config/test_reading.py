@@ -278,6 +278,32 @@ def test_a_bad_trusted_origin_is_refused(tmp_path: Path, origin: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("setting", "accepted"),
+    [
+        ("threads = 0", "an integer from 1 to 1000"),
+        ("threads = 1.5", "an integer from 1 to 1000"),
+        ("queue = -1", "an integer from 0 to 100000"),
+        ('adapter = "mod_wsgi"', '"bridge" or "a2wsgi"'),
+        ('request_buffering = "none"', '"spool" or "stream"'),
+        ("response_timeout_seconds = -1", "seconds, from 0 to 86400"),
+        ("write_timeout_seconds = 0", "seconds, above 0 to 86400"),
+        ("body_idle_seconds = inf", "seconds, above 0 to 86400"),
+    ],
+)
+def test_a_bad_setting_of_a_bridge_is_refused(tmp_path: Path, setting: str, accepted: str) -> None:
+    """What could not work is a fault, and not found out by the first request."""
+    assert only_fault(tmp_path, f"{MOUNT}{setting}\n")[3] == accepted
+
+
+@pytest.mark.parametrize(
+    "setting", ['port = "8000"', "port = true", "workers = 1.0", 'access_log = "yes"']
+)
+def test_a_value_of_another_type_is_refused_in_the_file(tmp_path: Path, setting: str) -> None:
+    """TOML has types; only the environment is text."""
+    assert only_fault(tmp_path, f"[server]\n{setting}\n{MOUNT}")
+
+
 def test_a_session_mount_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     """The session's mount is one of the mounts."""
     assert only_fault(tmp_path, f'[session]\nmount = "wbe"\n{MOUNT}')[1] == "session.mount"
