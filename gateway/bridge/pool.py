@@ -62,8 +62,8 @@ class Job(Protocol):
     def deliver(self) -> None:
         """Take over what `notify` told of, on the event loop."""
 
-    def expire(self) -> None:
-        """The deadline has passed, on the event loop."""
+    def expire(self) -> bool:
+        """The deadline has passed, on the event loop; False where it has answered already."""
 
     def discard(self) -> None:
         """It will not be run, on the event loop."""
@@ -96,7 +96,7 @@ class _Worker:
         self.wake = threading.Lock()
         self.wake.acquire()
         self.job: Job | None = None
-        self.since = 0.0  # when the job was taken
+        self.since = 0.0  # when the job was submitted
         self.stuck = False
         self.clock: int | None = None
         self.cpu_seconds = 0.0  # at the last look
@@ -373,22 +373,21 @@ class WorkerPool:
     def _sweep(self) -> None:
         """Expire what is over its deadline, queued or running."""
         oldest = time.monotonic() - self._deadline_seconds
-        expired: list[Job] = []
         discarded: list[Job] = []
         with self._lock:
             while self._jobs and self._jobs[0][0] < oldest:
                 discarded.append(self._jobs.popleft()[1])
-            for worker in self._workers:
-                if worker.job is not None and worker.since < oldest and not worker.stuck:
+            late = [w for w in self._workers if w.job and w.since < oldest and not w.stuck]
+            for worker in late:
+                # Still busy with what nobody waits for: another takes its place.
+                if worker.job is not None and worker.job.expire():
                     worker.stuck = True
                     self._stuck += 1
-                    expired.append(worker.job)
             more = bool(self._jobs) or any(worker.job for worker in self._workers)
         for job in discarded:
             job.discard()
-        for job in discarded + expired:
             job.expire()
-        if expired:
+        if self._stuck:
             self._wake_another(time.monotonic())
         if more:
             self._loop.call_later(SWEEP_SECONDS, self._sweep)
@@ -436,8 +435,8 @@ class WorkerPool:
                 rests = self._to_rest > 0 and self._awake > 1 and not self._closing
                 self._to_rest = 0
                 if self._jobs and not surplus and not rests:
-                    worker.since = self._last_taken = time.monotonic()
-                    _, worker.job = self._jobs.popleft()
+                    self._last_taken = time.monotonic()
+                    worker.since, worker.job = self._jobs.popleft()
                     return worker.job
                 self._awake -= 1
                 if self._closing or surplus:

@@ -420,12 +420,14 @@ class Call:
         elif self._streaming and self._more is not None:
             self._more.set()
 
-    def expire(self) -> None:
-        """The deadline for the answer's beginning has passed."""
-        if not self.answered.done():
-            self._abandoned = True
-            self._application.pool.counters.timed_out += 1
-            self.answered.set_exception(Expired())
+    def expire(self) -> bool:
+        """The deadline for the answer's beginning has passed; False where it has begun."""
+        if self.answered.done() or self.headers_sent:
+            return False
+        self._abandoned = True
+        self._application.pool.counters.timed_out += 1
+        self.answered.set_exception(Expired())
+        return True
 
     def abandon(self) -> None:
         """Nobody waits any more: the thread stops at its next chunk."""
