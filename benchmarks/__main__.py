@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -12,19 +13,22 @@ from types import FrameType
 
 import click
 
-from benchmarks import lookup, report, rounds, wrk
+from benchmarks import lookup, plot, publish, report, rounds, wrk
 from benchmarks.cores import Cores, pinned
 from benchmarks.peers import COMPARISONS
-from benchmarks.serving import ROOT, PeerFailedError
+from benchmarks.serving import ROOT, Folder, PeerFailedError
 
 RESULTS = ROOT / "benchmarks" / "results"
 LOOKUP = "lookup"
 CANNOT_MEASURE = 2
 
+_PATH = click.Path(path_type=Path, dir_okay=False)
+_PAGE = click.Path(path_type=Path, dir_okay=False, exists=True, writable=True)
+
 
 @click.command()
-@click.option("--rounds", "count", default=5, show_default=True, type=click.IntRange(min=1))
-@click.option("--seconds", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--rounds", "count", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--seconds", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--quick", is_flag=True, help="Two rounds of one second: does it run at all?")
 @click.option(
     "--only",
@@ -32,7 +36,17 @@ CANNOT_MEASURE = 2
     type=click.Choice([*(c.name for c in COMPARISONS), LOOKUP]),
     help="Measure only this; can be given several times.",
 )
-def main(*, count: int, seconds: int, quick: bool, only: tuple[str, ...]) -> None:
+@click.option("--write", "page", type=_PAGE, help="Replace the results in this page.")
+@click.option("--plot", "picture", type=_PATH, help="Draw the ratios into this SVG file.")
+def main(  # noqa: PLR0913 -- the options of a command
+    *,
+    count: int,
+    seconds: int,
+    quick: bool,
+    only: tuple[str, ...],
+    page: Path | None,
+    picture: Path | None,
+) -> None:
     """Measure the gateway beside its peers, in turn, and print ratios of medians.
 
     A round loads each row of each peer for --seconds. All figures go to benchmarks/results/.
@@ -43,28 +57,34 @@ def main(*, count: int, seconds: int, quick: bool, only: tuple[str, ...]) -> Non
     if comparisons and not wrk.is_installed():
         _say(f"wrk, which makes the load, is not installed: {wrk.INSTALL_HINT}")
         sys.exit(CANNOT_MEASURE)
+    if page is not None:
+        _check_page(page)
     # As with Ctrl-C, servers are then ended on the way out.
     signal.signal(signal.SIGTERM, _interrupt)
 
     cores = Cores.available()
     facts = report.environment(cores)
-    click.echo(report.heading(facts, count, seconds))
+    heading = report.heading(facts, count, seconds)
+    click.echo(heading)
     results = []
     times = []
+    tables = []
     with tempfile.TemporaryDirectory() as folder:
-        plan = rounds.Plan(count, seconds, cores, Path(folder) / "catalog.db", _say)
+        plan = rounds.Plan(count, seconds, cores, Folder(Path(folder)), _say)
         try:
             for comparison in comparisons:
                 result = rounds.measure(comparison, plan)
                 results.append(result)
-                click.echo(f"\n{report.comparison_table(result)}")
+                tables.append((comparison.name, report.comparison_table(result)))
+                click.echo(f"\n{tables[-1][1]}")
         except (PeerFailedError, wrk.LoadFailedError) as error:
             _say(str(error))
             sys.exit(CANNOT_MEASURE)
     if not only or LOOKUP in only:
         with pinned(cores.server):
             times = lookup.measure(count)
-        click.echo(f"\n{report.lookup_table(times)}")
+        tables.append((LOOKUP, report.lookup_table(times)))
+        click.echo(f"\n{tables[-1][1]}")
 
     now = datetime.now(UTC)
     kept = RESULTS / f"{now:%Y-%m-%dT%H%M%SZ}.json"
@@ -73,6 +93,28 @@ def main(*, count: int, seconds: int, quick: bool, only: tuple[str, ...]) -> Non
     content = options | report.as_json(facts, results, times)
     kept.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     click.echo(f"\nAll figures: {kept.relative_to(ROOT)}")
+
+    if picture is not None:
+        drawn = plot.plot([(r.comparison.name, report.lines(r)) for r in results])
+        picture.write_text(drawn, encoding="utf-8")
+        click.echo(f"Plot: {picture}")
+    if page is not None:
+        seen = os.path.relpath(picture, page.parent) if picture is not None else None
+        typed = publish.command(sys.argv[1:])
+        section = publish.results(f"{now:%Y-%m-%d}", typed, heading, tables, seen)
+        page.write_text(
+            publish.replaced(page.read_text(encoding="utf-8"), section), encoding="utf-8"
+        )
+        click.echo(f"Page: {page}")
+
+
+def _check_page(page: Path) -> None:
+    """Refuse before minutes are spent."""
+    try:
+        publish.replaced(page.read_text(encoding="utf-8"), "")
+    except publish.NoPlaceError as error:
+        _say(f"{page}: {error}")
+        sys.exit(CANNOT_MEASURE)
 
 
 def _say(message: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
 from benchmarks import lookup
 from benchmarks.cores import Cores
 from benchmarks.lookup import LookupTimes
-from benchmarks.peers import Comparison
+from benchmarks.peers import Bar, Comparison, Figure
 from benchmarks.ratios import Ratio
 from benchmarks.rounds import Result
 
@@ -25,9 +25,34 @@ _PACKAGES = (
     "flask",
     "a2wsgi",
     "gunicorn",
+    "granian",
 )
 # Processes that wanted a core in the minute before; above this, something else was running.
 _BUSY = 0.5
+_TITLES: dict[Figure, str] = {
+    "throughput": "throughput",
+    "CPU": "CPU per answer",
+    "p50": "p50",
+    "p99": "p99",
+    "background": "background's throughput",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A contender beside a baseline in one row.
+
+    Attributes:
+        request: What was asked.
+        names: Of the contender and the baseline.
+        figures: The ratios; None where one is not known.
+        bars: What is asked of them.
+    """
+
+    request: str
+    names: str
+    figures: dict[Figure, Ratio | None]
+    bars: tuple[Bar, ...] = ()
 
 
 def environment(cores: Cores) -> dict[str, Any]:
@@ -48,8 +73,8 @@ def heading(facts: dict[str, Any], rounds: int, seconds: int) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
     lines = [
         f"{facts['python']}, {packages}",
-        f"{rounds} rounds of {seconds} s a row; {facts['pinning']}; one process each",
-        "no access logs; uvloop and httptools on both ASGI sides",
+        f"{rounds} rounds of {seconds} s a row; {facts['pinning']}; one serving process each",
+        "no access logs; uvloop and httptools on all ASGI sides",
     ]
     load = facts["load_average_before"]
     if load > _BUSY:
@@ -57,40 +82,95 @@ def heading(facts: dict[str, Any], rounds: int, seconds: int) -> str:
     return "\n".join(lines)
 
 
-def comparison_table(result: Result) -> str:
-    """The ratios of one comparison, as a Markdown table."""
+def figures_of(comparison: Comparison) -> tuple[Figure, ...]:
+    """What can be told of a comparison's peers."""
+    backgrounds = [peer.background for peer in comparison.peers]
+    if not any(backgrounds):
+        return ("throughput", "CPU", "p50", "p99")
+    # Where all have one, it is part of what is compared.
+    return ("throughput", "p50", "p99", *(("background",) if all(backgrounds) else ()))
+
+
+def lines(result: Result) -> list[Line]:
+    """All ratios of one comparison, in the order of its table."""
     comparison = result.comparison
+    found = [
+        Line(
+            str(row),
+            f"{comparison.contender.name} / {peer.name}",
+            {name: result.figure(name, peer, row) for name in figures_of(comparison)},
+            comparison.bars_of(peer, row),
+        )
+        for row in comparison.rows
+        for peer in comparison.baselines
+    ]
+    if limit := comparison.limit:
+        found.append(
+            Line(
+                str(limit.row),
+                f"{comparison.contender.name} / limit",
+                {"CPU": result.limit()},
+                (Bar("limit", "CPU", limit.at_most, limit.aim),),
+            )
+        )
+    return found
+
+
+def comparison_table(result: Result) -> str:
+    """The ratios of one comparison, as a Markdown table, and what there is to add."""
+    names = figures_of(result.comparison)
     rows = [
         [
-            f"GET {row.path}, {row.connections} connections",
-            f"{peer.name} / {comparison.baseline.name}",
-            str(throughput := result.throughput(peer, row)),
-            str(result.cpu(peer, row) or "not known"),
-            str(result.p50(peer, row)),
-            str(result.p99(peer, row)),
-            verdict(comparison, throughput),
+            line.request,
+            line.names,
+            *(_cell(line, name) for name in names),
+            "; ".join(verdict(bar, line.figures.get(bar.figure)) for bar in line.bars) or "none",
         ]
-        for row in comparison.rows
-        for peer in comparison.contenders
+        for line in lines(result)
     ]
-    header = [
-        "request",
-        "ratio",
-        "throughput",
-        "CPU per answer",
-        "p50",
-        "p99",
-        "bar for throughput",
-    ]
-    return table(header, rows)
+    header = ["request", "ratio", *(_TITLES[name] for name in names), "bars"]
+    return "\n".join([table(header, rows), *_remarks(result)])
 
 
-def verdict(comparison: Comparison, throughput: Ratio) -> str:
-    """Say whether a throughput holds the bar of its comparison."""
-    if comparison.least_throughput is None:
-        return "none"
-    held = throughput.of_medians >= comparison.least_throughput
-    return f"at least {comparison.least_throughput:.2f}: {'held' if held else 'MISSED'}"
+def verdict(bar: Bar, found: Ratio | None) -> str:
+    """Say whether a ratio holds its bar, by the ratio itself and not by what is printed of it."""
+    said = []
+    if bar.bound is not None:
+        said.append(f"{bar.bound:.3g}: {_said(bar, found, bar.bound, 'held', 'MISSED')}")
+    if bar.aim is not None:
+        said.append(f"aim {bar.aim:.3g}: {_said(bar, found, bar.aim, 'reached', 'not reached')}")
+    side = "at least" if bar.is_least else "at most"
+    return f"{_TITLES[bar.figure]} {side} {', '.join(said)}"
+
+
+def _said(bar: Bar, found: Ratio | None, bound: float, yes: str, no: str) -> str:
+    if found is None:
+        return "not known"
+    return yes if bar.holds(found.of_medians, bound) else no
+
+
+def _cell(line: Line, name: Figure) -> str:
+    if name not in line.figures:
+        return ""
+    return str(line.figures[name] or "not known")
+
+
+def _remarks(result: Result) -> list[str]:
+    comparison = result.comparison
+    remarks = [
+        f"{peer.name}: at the same time {peer.background}."
+        for peer in comparison.peers
+        if peer.background
+    ]
+    if aim := comparison.p99_aim_ms:
+        found = "; ".join(f"{row}: {result.p99_ms(row):.3g} ms" for row in comparison.rows)
+        remarks.append(f"p99 of {comparison.contender.name} (aim: within {aim} ms): {found}.")
+    if result.limits:
+        remarks.append(
+            "limit: CPU time of an empty ASGI answer on uvicorn plus the Flask call alone."
+        )
+    # A Markdown table ends at an empty line; each remark is an item of a list below it.
+    return ["", *(f"- {remark}" for remark in remarks)] if remarks else []
 
 
 def lookup_table(times: list[LookupTimes]) -> str:
@@ -134,22 +214,16 @@ def _comparison_json(result: Result) -> dict[str, Any]:
     comparison = result.comparison
     return {
         "name": comparison.name,
-        "least_throughput": comparison.least_throughput,
+        "bars": [asdict(bar) for bar in comparison.bars],
         "measurements": [
-            {"peer": asdict(peer), "row": asdict(row), "rounds": [asdict(m) for m in found]}
+            {
+                "peer": asdict(peer),
+                "row": asdict(row),
+                "rounds": [asdict(m) for m in found],
+                "background": [asdict(m) for m in result.backgrounds.get((peer, row), ())],
+            }
             for (peer, row), found in result.measurements.items()
         ],
-        "ratios": [
-            {
-                "peer": peer.name,
-                "to": comparison.baseline.name,
-                "row": asdict(row),
-                "throughput": asdict(result.throughput(peer, row)),
-                "cpu": asdict(cpu) if (cpu := result.cpu(peer, row)) else None,
-                "p50": asdict(result.p50(peer, row)),
-                "p99": asdict(result.p99(peer, row)),
-            }
-            for row in comparison.rows
-            for peer in comparison.contenders
-        ],
+        "limit": [asdict(m) for m in result.limits],
+        "ratios": [asdict(line) for line in lines(result)],
     }

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from statistics import median
 
 from benchmarks import wrk
 from benchmarks.cores import Cores, pinned
-from benchmarks.peers import Comparison, Peer, Row
+from benchmarks.limit import flask_call_ms
+from benchmarks.peers import Comparison, Figure, Limit, Peer, Row
 from benchmarks.ratios import Ratio, ratio
-from benchmarks.serving import Answer, PeerFailedError, Server, ask, serving
+from benchmarks.serving import Answer, Folder, PeerFailedError, Server, ask, serving
 from benchmarks.wrk import Measurement
 
 WARM_UP_SECONDS = 1
+# How long a background goes on after what it is the background of.
+_OVERLAP_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -25,48 +29,71 @@ class Plan:
         rounds: How often each peer is started and measured.
         seconds: How long each row is loaded in a round.
         cores: Where the server and the load run.
-        database: The SQLite file that all peers use, one after the other.
+        folder: The files that all peers use, one after the other.
         say: Told what happens, for the person who waits.
     """
 
     rounds: int
     seconds: int
     cores: Cores
-    database: Path
+    folder: Folder
     say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LimitMeasurement:
+    """CPU times, in milliseconds, of one round.
+
+    Attributes:
+        empty_ms: What an empty answer costs the server.
+        call_ms: What the Flask call costs by itself.
+    """
+
+    empty_ms: float
+    call_ms: float
 
 
 @dataclass
 class Result:
-    """What a comparison found: the measurements of each peer and row, one per round."""
+    """What a comparison found, one measurement per round.
+
+    Attributes:
+        comparison: What was compared.
+        measurements: Of each peer and row.
+        backgrounds: What was measured of a peer's background while a row was.
+        limits: What the limit consists of; empty where it is not known.
+    """
 
     comparison: Comparison
     measurements: dict[tuple[Peer, Row], list[Measurement]] = field(default_factory=dict)
+    backgrounds: dict[tuple[Peer, Row], list[Measurement]] = field(default_factory=dict)
+    limits: list[LimitMeasurement] = field(default_factory=list)
 
-    def throughput(self, peer: Peer, row: Row) -> Ratio:
-        """Requests per second, as a ratio to the baseline's: more is better."""
-        return self._ratio(peer, row, lambda m: m.requests_per_second)
-
-    def p50(self, peer: Peer, row: Row) -> Ratio:
-        """Median time to the answer, as a ratio to the baseline's: less is better."""
-        return self._ratio(peer, row, lambda m: m.p50_ms)
-
-    def p99(self, peer: Peer, row: Row) -> Ratio:
-        """99th percentile of the time to the answer, as a ratio: less is better."""
-        return self._ratio(peer, row, lambda m: m.p99_ms)
-
-    def cpu(self, peer: Peer, row: Row) -> Ratio | None:
-        """CPU time of the server per answer, as a ratio: less is better."""
-        both = self.measurements[peer, row] + self.measurements[self.comparison.baseline, row]
-        if not all(m.cpu_ms for m in both):
-            return None
-        return self._ratio(peer, row, lambda m: m.cpu_ms or 0.0)
-
-    def _ratio(self, peer: Peer, row: Row, figure: Callable[[Measurement], float]) -> Ratio:
-        baseline = self.measurements[self.comparison.baseline, row]
-        return ratio(
-            [figure(m) for m in self.measurements[peer, row]], [figure(m) for m in baseline]
+    def figure(self, name: Figure, baseline: Peer, row: Row) -> Ratio | None:
+        """One of the contender's figures as a ratio to a baseline's; None where it is not known."""
+        found = self.backgrounds if name == "background" else self.measurements
+        ours, theirs = (
+            [_figure(name, m) or 0.0 for m in found.get((peer, row), ())]
+            for peer in (self.comparison.contender, baseline)
         )
+        if not (ours and theirs and all(ours) and all(theirs)):
+            return None
+        return ratio(ours, theirs)
+
+    def limit(self) -> Ratio | None:
+        """The contender's CPU time per answer, as a ratio to the limit's; None: not known."""
+        if self.comparison.limit is None or not self.limits:
+            return None
+        found = self.measurements[self.comparison.contender, self.comparison.limit.row]
+        if not all(m.cpu_ms for m in found):
+            return None
+        return ratio(
+            [m.cpu_ms or 0.0 for m in found], [m.empty_ms + m.call_ms for m in self.limits]
+        )
+
+    def p99_ms(self, row: Row) -> float:
+        """The contender's own 99th percentile, in milliseconds: the median of the rounds."""
+        return median(m.p99_ms for m in self.measurements[self.comparison.contender, row])
 
 
 def order(peers: Sequence[Peer], number: int) -> list[Peer]:
@@ -88,40 +115,96 @@ def measure(comparison: Comparison, plan: Plan) -> Result:
         LoadFailedError: A request failed under load.
     """
     result = Result(comparison)
+    plan = replace(plan, seconds=plan.seconds * comparison.times)
     expected: dict[Row, Answer] = {}
     for number in range(plan.rounds):
         plan.say(f"{comparison.name}: round {number + 1} of {plan.rounds}")
         with ExitStack() as running:
             servers = {
-                peer: running.enter_context(serving(peer, plan.database, plan.cores.server))
+                peer: running.enter_context(serving(peer, plan.folder, plan.cores.server))
                 for peer in comparison.peers
             }
             for row in comparison.rows:
                 for peer in order(comparison.peers, number):
-                    _check_answer(peer, servers[peer], row, expected)
-                    measurement = _load(peer, servers[peer], row, plan)
-                    result.measurements.setdefault((peer, row), []).append(measurement)
+                    _check_answers(peer, servers[peer], row, expected)
+                    _measure_row(peer, servers[peer], row, plan, result)
+            if comparison.limit is not None:
+                _measure_limit(comparison.limit, plan, result)
     return result
 
 
-def _check_answer(peer: Peer, server: Server, row: Row, expected: dict[Row, Answer]) -> None:
+def _check_answers(peer: Peer, server: Server, row: Row, expected: dict[Row, Answer]) -> None:
     """Refuse to compare servers that do not do the same work."""
-    answer = ask(server.port, peer.prefix + row.path)
-    wanted = expected.setdefault(row, answer)
-    if answer.status != 200 or answer.body != wanted.body:
-        raise PeerFailedError(
-            f"{peer.name} answers {peer.prefix}{row.path} with {answer.status} "
-            f"{answer.body[:200]!r}, where 200 {wanted.body[:200]!r} is expected"
-        )
+    for asked in (row, peer.background):
+        if asked is None:
+            continue
+        answer = ask(server.port, peer.prefix + asked.path, asked.body_bytes)
+        wanted = expected.setdefault(asked, answer)
+        if answer.status != 200 or answer.body != wanted.body:
+            raise PeerFailedError(
+                f"{peer.name} answers {peer.prefix}{asked.path} with {answer.status} "
+                f"{answer.body[:200]!r}, where 200 {wanted.body[:200]!r} is expected"
+            )
+
+
+def _measure_row(peer: Peer, server: Server, row: Row, plan: Plan, result: Result) -> None:
+    with pinned(plan.cores.load), _background(peer, server, plan) as background:
+        found = _load(peer, server, row, plan)
+        if background is not None:
+            result.backgrounds.setdefault((peer, row), []).append(background.result())
+            # The server's processor time is for the background's answers too.
+            found = replace(found, cpu_ms=None)
+    result.measurements.setdefault((peer, row), []).append(found)
+
+
+def _measure_limit(limit: Limit, plan: Plan, result: Result) -> None:
+    with serving(limit.peer, plan.folder, plan.cores.server) as server, pinned(plan.cores.load):
+        empty = _load(limit.peer, server, limit.row, plan)
+    with pinned(plan.cores.server):
+        call_ms = flask_call_ms(limit.row.path)
+    if empty.cpu_ms is not None:
+        result.limits.append(LimitMeasurement(empty.cpu_ms, call_ms))
+
+
+@contextmanager
+def _background(peer: Peer, server: Server, plan: Plan) -> Iterator[Future[Measurement] | None]:
+    """Keep the peer's background going for as long as one row takes."""
+    if peer.background is None:
+        yield None
+        return
+    seconds = WARM_UP_SECONDS + plan.seconds + _OVERLAP_SECONDS
+    # The thread, and so the process that it starts, is pinned as this one is.
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        yield executor.submit(_run, peer, server, peer.background, seconds)
 
 
 def _load(peer: Peer, server: Server, row: Row, plan: Plan) -> Measurement:
-    url = f"http://127.0.0.1:{server.port}{peer.prefix}{row.path}"
-    with pinned(plan.cores.load):
-        wrk.run(url, connections=row.connections, seconds=WARM_UP_SECONDS)
-        before = server.cpu_seconds()
-        measurement = wrk.run(url, connections=row.connections, seconds=plan.seconds)
-        after = server.cpu_seconds()
+    _run(peer, server, row, WARM_UP_SECONDS)
+    before = server.cpu_seconds()
+    measurement = _run(peer, server, row, plan.seconds)
+    after = server.cpu_seconds()
     if before is None or after is None:
         return measurement
     return replace(measurement, cpu_ms=1000 * (after - before) / measurement.requests)
+
+
+def _run(peer: Peer, server: Server, row: Row, seconds: int) -> Measurement:
+    return wrk.run(
+        f"http://127.0.0.1:{server.port}{peer.prefix}{row.path}",
+        connections=row.connections,
+        seconds=seconds,
+        body_bytes=row.body_bytes,
+        pause_ms=row.pause_ms,
+    )
+
+
+def _figure(name: Figure, measurement: Measurement) -> float | None:
+    match name:
+        case "CPU":
+            return measurement.cpu_ms
+        case "p50":
+            return measurement.p50_ms
+        case "p99":
+            return measurement.p99_ms
+        case _:
+            return measurement.requests_per_second

@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cores import pinned
-from benchmarks.peers import Peer
+from benchmarks.flask_app import FILE_VARIABLE
+from benchmarks.peers import MEBIBYTE, Peer
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 # Settings of the person who measures would make the peers differ from what is stated.
-_NOT_INHERITED = ("CATALOG_", "CACHE_", "GATEWAY_", "GUNICORN_", "UVICORN_", "WEB_", "PORT")
+_NOT_INHERITED = (
+    *("BENCHMARKS_", "CACHE_", "CATALOG_", "FLASK_", "GATEWAY_", "GRANIAN_", "GUNICORN_", "PORT"),
+    *("UVICORN_", "WEB_"),
+)
 
 
 class PeerFailedError(Exception):
@@ -56,13 +60,26 @@ class Answer:
     body: bytes
 
 
+class Folder:
+    """What all peers use, one after the other.
+
+    Args:
+        path: An empty folder. The SQLite file and the file that is sent will be in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.database = path / "catalog.db"
+        self.file = path / "file.bin"
+        self.file.write_bytes(bytes(range(256)) * (10 * MEBIBYTE // 256))
+
+
 @contextmanager
-def serving(peer: Peer, database: Path, core: int | None) -> Iterator[Server]:
+def serving(peer: Peer, folder: Folder, core: int | None) -> Iterator[Server]:
     """Run a peer.
 
     Args:
         peer: What to run.
-        database: The SQLite file that the services use.
+        folder: The files that the services use.
         core: Where it is to run; None for anywhere.
 
     Yields:
@@ -77,7 +94,7 @@ def serving(peer: Peer, database: Path, core: int | None) -> Iterator[Server]:
             process = subprocess.Popen(
                 peer.command_on(port),
                 cwd=ROOT,
-                env=_environment(database),
+                env=_environment(folder),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -94,11 +111,15 @@ def serving(peer: Peer, database: Path, core: int | None) -> Iterator[Server]:
             _end(process)
 
 
-def ask(port: int, path: str) -> Answer:
-    """GET a path of a server on this machine."""
+def ask(port: int, path: str, body_bytes: int = 0) -> Answer:
+    """GET a path of a server on this machine, or POST as many bytes to it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("GET", path)
+        if body_bytes:
+            headers = {"Content-Type": "application/octet-stream"}
+            connection.request("POST", path, b"x" * body_bytes, headers)
+        else:
+            connection.request("GET", path)
         response = connection.getresponse()
         return Answer(response.status, response.read())
     finally:
@@ -111,9 +132,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _environment(database: Path) -> dict[str, str]:
+def _environment(folder: Folder) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
-    return inherited | {"CATALOG_DATABASE_URL": f"sqlite:///{database}"}
+    return inherited | {
+        "CATALOG_DATABASE_URL": f"sqlite:///{folder.database}",
+        FILE_VARIABLE: str(folder.file),
+    }
 
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:

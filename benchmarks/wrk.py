@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from shutil import which
 
@@ -44,26 +45,62 @@ def is_installed() -> bool:
     return which("wrk") is not None
 
 
-def run(url: str, *, connections: int, seconds: int) -> Measurement:
+def run(
+    url: str, *, connections: int, seconds: int, body_bytes: int = 0, pause_ms: int = 0
+) -> Measurement:
     """Load a URL from one thread for some seconds.
 
+    Args:
+        url: What is asked.
+        connections: By how many at once.
+        seconds: For how long.
+        body_bytes: As many are sent with each request, which is then a POST.
+        pause_ms: How long each waits between an answer and its next request, at most.
+
     Raises:
-        LoadFailedError: wrk failed, or a request was answered with an error or not at all.
+        LoadFailedError: wrk failed, or a request was answered with an error, or none at all was.
     """
     command = ["wrk", "--threads", "1", "--connections", str(connections)]
-    command += ["--duration", f"{seconds}s", "--timeout", "10s", "--latency", url]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=seconds + 30
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LoadFailedError(f"wrk on {url} did not end") from error
+    command += ["--duration", f"{seconds}s", "--timeout", "10s", "--latency"]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        if lines := script(body_bytes=body_bytes, pause_ms=pause_ms):
+            file.write(lines)
+            file.flush()
+            command += ["--script", file.name]
+        try:
+            done = subprocess.run(
+                [*command, url],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=seconds + 30,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LoadFailedError(f"wrk on {url} did not end") from error
     if done.returncode != 0:
         raise LoadFailedError(f"wrk on {url} failed: {(done.stderr or done.stdout).strip()}")
     measurement = parse(done.stdout)
+    if not measurement.requests:
+        raise LoadFailedError(f"no request to {url} was answered:\n{done.stdout}")
     if measurement.errors:
         raise LoadFailedError(f"{measurement.errors} requests to {url} failed:\n{done.stdout}")
     return measurement
+
+
+def script(*, body_bytes: int, pause_ms: int) -> str:
+    """What wrk is to do otherwise than by itself, in Lua; empty: nothing."""
+    lines = []
+    if body_bytes:
+        lines += [
+            'wrk.method = "POST"',
+            'wrk.headers["Content-Type"] = "application/octet-stream"',
+            f'wrk.body = string.rep("x", {body_bytes})',
+        ]
+    if pause_ms:
+        # Not always as long, so that no client falls into step with the work it is to look at.
+        lines.append(f"function delay() return math.random(0, {pause_ms}) end")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def parse(report: str) -> Measurement:

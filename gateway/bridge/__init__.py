@@ -173,6 +173,8 @@ class Bridge:
                 }
                 async with asyncio.timeout(self._limits.write_seconds):
                     await send(message)
+                # Neither `take` nor `send` has to wait where both sides are fast; others do.
+                await asyncio.sleep(0)
         finally:
             if watcher is not None:
                 watcher.cancel()

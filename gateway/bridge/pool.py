@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -173,7 +174,7 @@ class WorkerPool:
         self._jobs: deque[tuple[float, Job]] = deque()
         self._idle: list[_Worker] = []
         self._workers: set[_Worker] = set()
-        self._awake = 0
+        self._awake = self._busy = 0
         self._target = 1  # as many are woken without waiting to see how the others fare
         self._stuck = 0
         self._closing = False
@@ -195,7 +196,7 @@ class WorkerPool:
     @property
     def busy(self) -> int:
         """Workers that have a job."""
-        return sum(worker.job is not None for worker in tuple(self._workers))
+        return self._busy
 
     @property
     def awake(self) -> int:
@@ -224,10 +225,9 @@ class WorkerPool:
             self._bind()
         now = time.monotonic()
         with self._lock:
-            waiting = len(self._jobs)
-            # Jobs that a thread will take at once do not wait.
-            free = self._size_limit() - self._awake
-            if self._closing or waiting - free >= self._queue_limit:
+            # Jobs that a thread is free to take do not wait.
+            waiting = len(self._jobs) + self._busy - self._size_limit()
+            if self._closing or waiting >= self._queue_limit:
                 self.counters.rejected += 1
                 raise Saturated
             self._jobs.append((now, job))
@@ -408,10 +408,13 @@ class WorkerPool:
         if self._loop_told or (not urgent and self._jobs and self._gil):
             return
         self._loop_told = True
+        self._call_soon(self._told)
+
+    def _call_soon(self, function: Callable[[], object]) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._told)
+            self._loop.call_soon_threadsafe(function)
         except RuntimeError:
-            logger.debug("an answer came after the event loop had closed")
+            logger.debug("a worker ended after the event loop had closed")
 
     def _work(self, worker: _Worker) -> None:
         worker.clock = time.pthread_getcpuclockid(threading.get_ident())
@@ -427,6 +430,7 @@ class WorkerPool:
             with self._lock:
                 if worker.job is not None:
                     worker.job = None
+                    self._busy -= 1
                     self.counters.served += 1
                 if worker.stuck:
                     worker.stuck = False
@@ -437,6 +441,7 @@ class WorkerPool:
                 if self._jobs and not surplus and not rests:
                     self._last_taken = time.monotonic()
                     worker.since, worker.job = self._jobs.popleft()
+                    self._busy += 1
                     return worker.job
                 self._awake -= 1
                 if self._closing or surplus:
@@ -449,4 +454,4 @@ class WorkerPool:
         """The worker's end. The lock is held."""
         self._workers.discard(worker)
         if not self._workers and self._all_gone is not None:
-            self._loop.call_soon_threadsafe(self._all_gone.set)
+            self._call_soon(self._all_gone.set)

@@ -236,7 +236,7 @@ class Call:
                 self._answer_whole(b"".join(iterable))
                 return
             for chunk in iterable:
-                if chunk and not self._put(chunk):
+                if not self._put(chunk) if chunk else self._abandoned:
                     break
                 if self._bodiless:
                     break

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.wrk import LoadFailedError, Measurement, parse
+from benchmarks.wrk import LoadFailedError, Measurement, parse, script
 
 REPORT = """\
 Running 4s test @ http://127.0.0.1:41033/fastapi/
@@ -43,3 +43,14 @@ def test_anything_else_is_refused(report: str) -> None:
     """A figure is never made up for one that is missing."""
     with pytest.raises(LoadFailedError, match="not a report of wrk"):
         parse(report)
+
+
+def test_wrk_is_told_what_it_does_not_do_by_itself() -> None:
+    """Nothing for a plain GET, so that it runs without a script."""
+    assert not script(body_bytes=0, pause_ms=0)
+    assert script(body_bytes=7, pause_ms=20).splitlines() == [
+        'wrk.method = "POST"',
+        'wrk.headers["Content-Type"] = "application/octet-stream"',
+        'wrk.body = string.rep("x", 7)',
+        "function delay() return math.random(0, 20) end",
+    ]

@@ -1,0 +1,44 @@
+"""The comparisons, as data: what they must have in common."""
+
+import tomllib
+
+import pytest
+
+from benchmarks.peers import COMPARISONS, MEBIBYTE, Comparison, Row
+from benchmarks.serving import ROOT
+
+
+def test_the_gateway_is_measured_with_settings_that_differ_in_the_adapter_only() -> None:
+    """Else the adapters are not what is compared."""
+    ours, theirs = (
+        tomllib.loads((ROOT / "benchmarks" / name).read_text(encoding="utf-8"))
+        for name in ("bridge.toml", "a2wsgi.toml")
+    )
+    assert ours["mounts"][0].pop("adapter") == "bridge"
+    assert theirs["mounts"][0].pop("adapter") == "a2wsgi"
+    assert ours == theirs
+    assert ours["server"]["access_log"] is False
+
+
+@pytest.mark.parametrize("comparison", COMPARISONS, ids=lambda comparison: comparison.name)
+def test_names_are_told_apart_and_bars_belong_to_peers(comparison: Comparison) -> None:
+    """A bar with a slip of the pen in it would never be judged."""
+    names = [peer.name for peer in comparison.peers]
+    assert len(set(names)) == len(names)
+    for bar in comparison.bars:
+        assert bar.baseline in names[:-1]
+        assert set(bar.rows) <= set(comparison.rows)
+        assert bar.bound is not None or bar.aim is not None
+
+
+@pytest.mark.parametrize(
+    ("row", "printed"),
+    [
+        (Row("/json"), "GET /json, 32 connections"),
+        (Row("/up", 8, body_bytes=MEBIBYTE), "POST /up, 8 connections"),
+        (Row("/api", 1, pause_ms=20), "GET /api, 1 connection, with pauses"),
+    ],
+)
+def test_a_row_says_what_is_asked(row: Row, printed: str) -> None:
+    """In the words of the tables."""
+    assert str(row) == printed
