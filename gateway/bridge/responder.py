@@ -32,8 +32,8 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
 Headers = list[tuple[bytes, bytes]]
 
 # How many bytes of a stream may wait for the client before the thread waits, too.
-STREAM_BYTES = 256 * 1024
-FILE_BLOCK_BYTES = 64 * 1024
+STREAM_BYTES = 512 * 1024
+FILE_BLOCK_BYTES = 256 * 1024
 
 _STATUS = re.compile(r"[1-9][0-9]{2}( .*)?")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
