@@ -51,6 +51,8 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
+# RFC 9110, section 6.6.1: there is one, and the server sends it with every answer.
+_SERVERS = frozenset({b"date"})
 # RFC 9110, section 6.4.1. Servers compare what is sent with a Content-Length, so it goes, too.
 _BODILESS = frozenset({204, 304})
 _NAMES_KEPT = 1024
@@ -170,6 +172,8 @@ class HeaderEncoder:
             if key not in self._reported:
                 self._reported.add(key)
                 logger.warning('mount "%s": dropped the header %s of an answer', self._mount, name)
+            key = b""
+        elif key in _SERVERS:
             key = b""
         if len(self._names) < _NAMES_KEPT:
             self._names[name] = key
