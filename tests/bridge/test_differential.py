@@ -205,7 +205,7 @@ DIFFERENCES = [
     ),
     _difference(
         "raw replaced",
-        "header content-length | header transfer-encoding | header x-first",
+        "header content-length | header content-type | header transfer-encoding | header x-first",
         "the answer that was replaced leaves no header behind; in Gunicorn both are sent",
     ),
     _difference(
