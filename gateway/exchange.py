@@ -88,6 +88,8 @@ class ExchangeMiddleware:
                 exchange.answered = True
                 for observe in exchange.observers:
                     observe(message)
+                # What they hold may hold the exchange: no cycle is left for the collector.
+                exchange.observers.clear()
                 headers = [h for h in message.get("headers", ()) if h[0] != _HEADER]
                 headers.append((_HEADER, identifier))
                 message["headers"] = headers

@@ -7,6 +7,7 @@ process for as long as it may drain. The browser reconnects by itself, to anothe
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any, TypeGuard
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,19 +36,21 @@ class EndEventStreams:
             await self.app(scope, receive, send)
             return
         exchange = exchange_of(scope)
-        exchange.observers.append(self._remember_stream)
+        # The request's own task: a service may stream from another one.
+        task = asyncio.current_task()
+        exchange.observers.append(functools.partial(self._remember_stream, task))
         try:
             await self.app(scope, receive, send)
         except asyncio.CancelledError:
-            if not self._is_ending(task := asyncio.current_task()):
+            if not self._is_ending(task):
                 raise
             task.uncancel()
-        if self._streams and self._is_ending(asyncio.current_task()) and not exchange.complete:
+        if self._is_ending(task) and not exchange.complete:
             # Whether the cancellation came through or the service took it for the client's leave.
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _remember_stream(self, message: Message) -> None:
-        if not _is_event_stream(message) or (task := asyncio.current_task()) is None:
+    def _remember_stream(self, task: asyncio.Task[Any] | None, message: Message) -> None:
+        if task is None or not _is_event_stream(message):
             return
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
