@@ -107,7 +107,11 @@ class _Worker:
         """CPU seconds used since the last call."""
         if self.clock is None:
             return 0.0
-        before, self.cpu_seconds = self.cpu_seconds, time.clock_gettime(self.clock)
+        before = self.cpu_seconds
+        try:
+            self.cpu_seconds = time.clock_gettime(self.clock)
+        except OSError:  # the thread has ended meanwhile
+            return 0.0
         return self.cpu_seconds - before
 
 
@@ -326,9 +330,11 @@ class WorkerPool:
 
     def _look(self) -> None:
         """While jobs wait: take over what is finished; wake a worker if the awake ones block."""
+        # Asked first: a worker that still saw jobs has left its notice by then, and told nobody else.
+        over = not self._jobs and self._awake <= 1
         if self._notices:
             self._deliver()
-        if not self._jobs and self._awake <= 1:
+        if over:
             self._looking = False
             return
         now = time.monotonic()

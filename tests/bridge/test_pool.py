@@ -342,7 +342,9 @@ class BridgeMachine(RuleBasedStateMachine):
         outcomes = Counter(each.outcome for each in self.requests)
         counters = pool.counters
         assert counters.rejected == outcomes["rejected"]
-        assert counters.timed_out == outcomes["timed out"]
+        # A request may be cancelled in the moment in which it expires.
+        late = counters.timed_out - outcomes["timed out"]
+        assert 0 <= late <= outcomes["cancelled"]
         assert counters.left_early == outcomes["left"]
         # A worker may take a job that was given up in that moment, and calls nobody.
         accepted = len(self.requests) - outcomes["rejected"]
