@@ -330,7 +330,7 @@ class WorkerPool:
 
     def _look(self) -> None:
         """While jobs wait: take over what is finished; wake a worker if the awake ones block."""
-        # Asked first: a worker that still saw jobs has left its notice by then, and told nobody else.
+        # Asked first: a worker that still saw jobs has left its notice by then, and told nobody.
         over = not self._jobs and self._awake <= 1
         if self._notices:
             self._deliver()
