@@ -44,6 +44,10 @@ def run_server(
             env=environment,
             stdout=output,
             stderr=output,
+            # A shell starts what is in its background with SIGINT ignored, which is inherited.
+            preexec_fn=lambda: signal.signal(  # noqa: PLW1509 - no thread is started before
+                signal.SIGINT, signal.default_int_handler
+            ),
         ) as process,
     ):
         try:
