@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.bridge import Bridge, BridgeLimits
 from gateway.config import MountSettings, ServerSettings
 from gateway.exchange import note_route
+from gateway.problems import refuse_websocket
 
 logger = logging.getLogger("gateway.adapters")
 
@@ -46,9 +47,7 @@ class RefuseWebSockets:
             await self.app(scope, receive, send)
             return
         logger.warning('refused a WebSocket to the WSGI mount "%s": %r', self._name, scope["path"])
-        await receive()
-        # Closing before accepting is a 403 on the wire (ASGI, HTTP & WebSocket, "Close").
-        await send({"type": "websocket.close", "code": 1008})
+        await refuse_websocket(receive, send)
 
 
 def _note_rule(sender: Flask, **_: Any) -> None:

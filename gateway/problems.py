@@ -115,6 +115,12 @@ def problem(
     )
 
 
+async def refuse_websocket(receive: Receive, send: Send) -> None:
+    """Refuse a handshake: closing before accepting is a 403 on the wire (ASGI)."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})
+
+
 class NotFound:
     """Answers what nothing else does: 404, and 403 to a WebSocket handshake.
 
@@ -130,8 +136,7 @@ class NotFound:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
         if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await refuse_websocket(receive, send)
             return
         answer = problem(scope, HTTPStatus.NOT_FOUND, self._detail, links=self._links)
         await answer(scope, receive, send)

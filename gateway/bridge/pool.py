@@ -91,7 +91,7 @@ class Counters:
 class _Worker:
     """One thread of the pool."""
 
-    __slots__ = ("clock", "cpu_seconds", "job", "since", "stuck", "thread", "wake")
+    __slots__ = ("clock", "cpu_seconds", "job", "since", "stuck", "wake")
 
     def __init__(self) -> None:
         self.wake = threading.Lock()
@@ -101,7 +101,6 @@ class _Worker:
         self.stuck = False
         self.clock: int | None = None
         self.cpu_seconds = 0.0  # at the last look
-        self.thread: threading.Thread | None = None
 
     def used(self) -> float:
         """CPU seconds used since the last call."""
@@ -299,11 +298,11 @@ class WorkerPool:
             worker = _Worker()
             self._workers.add(worker)
             self._awake += 1
-            worker.thread = threading.Thread(
+            thread = threading.Thread(
                 target=self._work, args=(worker,), name=f"{self.name}-{len(self._workers)}"
             )
-            worker.thread.daemon = True
-            worker.thread.start()
+            thread.daemon = True
+            thread.start()
         self._last_taken = self._blocked_since = now
 
     def _wake_another(self, now: float) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.problems import problem
+from gateway.problems import problem, refuse_websocket
 
 logger = logging.getLogger("gateway.edge")
 
@@ -46,8 +46,7 @@ class CrossOriginProtection:
         # The path is a stranger's: quoted, it can forge no line of the log.
         logger.warning("refused a cross-origin %s %r", method, scope["path"])
         if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await refuse_websocket(receive, send)
             return
         answer = problem(
             scope,
