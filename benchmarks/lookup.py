@@ -64,7 +64,7 @@ def _measure_size(size: int, rounds: int) -> LookupTimes:
         for scope in scopes:
             mount = table.find(scope["path"])
             assert mount is not None
-            child_scope(scope, mount)
+            child_scope(dict(scope), mount)  # it changes what it is given
 
     # Starlette's router writes into the scope; this takes that, and leaves the path as it was.
     written: dict[str, Any] = {}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
-from flask import Flask, request, request_started
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.bridge import Bridge, BridgeLimits
@@ -24,9 +23,8 @@ WSGIApp = Callable[..., Any]
 
 def adapt(app: WSGIApp, mount: MountSettings, server: ServerSettings) -> ASGIApp:
     """A WSGI service as an ASGI one, by the adapter that its mount names."""
-    if isinstance(app, Flask):
-        request_started.connect(_note_rule, app)
-    return RefuseWebSockets(_ADAPTERS[mount.adapter](app, mount, server), mount.name)
+    adapted = _ADAPTERS[mount.adapter](_noting_rule(app), mount, server)
+    return RefuseWebSockets(adapted, mount.name)
 
 
 class RefuseWebSockets:
@@ -41,20 +39,31 @@ class RefuseWebSockets:
         self.app = app
         self._name = name
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass requests on; refuse handshakes."""
         if scope["type"] != "websocket":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         logger.warning('refused a WebSocket to the WSGI mount "%s": %r', self._name, scope["path"])
-        await refuse_websocket(receive, send)
+        return refuse_websocket(receive, send)
 
 
-def _note_rule(sender: Flask, **_: Any) -> None:
-    """Tell the exchange which rule matched. Flask forgets its request at the end of the call."""
-    rule = request.url_rule
-    if rule is not None:
-        note_route(request.environ["asgi.scope"], rule.rule)
+def _noting_rule(app: WSGIApp) -> WSGIApp:
+    """The application, telling the exchange which of its rules matched.
+
+    Werkzeug keeps the request in the environ until the end of the call, so this sees the rule of a
+    Flask application also behind middleware, and asks nothing of others.
+    """
+
+    def noting(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        def start(*args: Any) -> Any:
+            rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+            if rule is not None:
+                note_route(environ["asgi.scope"], rule.rule)
+            return start_response(*args)
+
+        return app(environ, start)
+
+    return noting
 
 
 def _bridge(app: WSGIApp, mount: MountSettings, server: ServerSettings) -> ASGIApp:

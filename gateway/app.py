@@ -8,7 +8,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.adapters import adapt
 from gateway.config import Settings
@@ -76,10 +76,15 @@ class Gateway(Starlette):
     def __init__(self, table: MountTable, middleware: Sequence[Middleware]) -> None:
         super().__init__(routes=[table], middleware=middleware)
         self._table = table
+        self._stack = self.build_middleware_stack()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await self._stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """The middleware around the table, and nothing else."""
-        app: ASGIApp = self._table.handle
+        app: ASGIApp = self._table
         for middleware in reversed(self.user_middleware):
             app = middleware.cls(app, *middleware.args, **middleware.kwargs)
         return app

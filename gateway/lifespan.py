@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -186,11 +186,13 @@ class LifespanMiddleware:
         self._startup_seconds = startup_seconds
         self._drain_seconds = drain_seconds
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the lifespans when asked to; pass on everything else."""
         if scope["type"] != "lifespan":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._run(receive, send)
+
+    async def _run(self, receive: Receive, send: Send) -> None:
         await receive()
         started: list[ServiceLifespan] = []
         try:

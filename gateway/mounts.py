@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 # What an outer Starlette leaves in the scope for the applications below it. A service must not see
 # it: `request.url_for` would look into the gateway's routes instead of the service's own.
-_OF_THE_ROOT = ("app", "app_root_path", "endpoint", "path_params", "route", "router")
+_OF_THE_ROOT = frozenset({"app", "app_root_path", "endpoint", "path_params", "route", "router"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +73,16 @@ class MountTable(BaseRoute):
         return _longest(self._any_host, prefixes)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Everything: there is one lookup, and it is in `handle`."""
+        """Everything: there is one lookup, and it is in the call."""
         return Match.FULL, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As a route of Starlette's."""
+        await self(scope, receive, send)
+
+    def __call__(  # type: ignore[override]
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         """Hand the request to its mount, or to `otherwise`."""
         host = _host_header(scope) if self._hosts else ""
         # Where the server itself is mounted somewhere, its root path comes first.
@@ -84,25 +90,26 @@ class MountTable(BaseRoute):
         path = scope["path"].removeprefix(root_path) if root_path else scope["path"]
         mount = self.find(path, host)
         if mount is None:
-            await self._otherwise(scope, receive, send)
-        else:
-            await mount.app(child_scope(scope, mount), receive, send)
+            return self._otherwise(scope, receive, send)
+        return mount.app(child_scope(scope, mount), receive, send)
 
 
 def child_scope(scope: Scope, mount: Mount) -> Scope:
-    """The scope as a service sees it that is served alone, at `root_path` (ASGI, HTTP scope)."""
-    child = dict(scope)
-    for key in _OF_THE_ROOT:
-        child.pop(key, None)
-    root_path = scope.get("root_path", "") + mount.prefix.rstrip("/")
-    child["root_path"] = root_path
-    child["state"] = dict(mount.state)
+    """The scope as a service sees it that is served alone, at `root_path` (ASGI, HTTP scope).
+
+    The same scope, changed, as Starlette's own `Mount` does it; a copy where it belongs to an outer
+    framework.
+    """
+    if not _OF_THE_ROOT.isdisjoint(scope):
+        scope = {key: value for key, value in scope.items() if key not in _OF_THE_ROOT}
+    root_path = scope["root_path"] = scope.get("root_path", "") + mount.prefix.rstrip("/")
+    scope["state"] = dict(mount.state)
     if scope["path"] == root_path and not mount.path_may_be_empty:
         # `/fastapi` is answered like `/fastapi/`, without sending the client around once more.
-        child["path"] = f"{root_path}/"
+        scope["path"] = f"{root_path}/"
         if raw_path := scope.get("raw_path"):
-            child["raw_path"] = raw_path + b"/"
-    return child
+            scope["raw_path"] = raw_path + b"/"
+    return scope
 
 
 def _prefixes(path: str, depth: int) -> list[str]:

@@ -20,8 +20,9 @@ from gateway.bridge.body import (
     spool,
 )
 from gateway.bridge.environ import Environ, EnvironBuilder
+from gateway.bridge.headers import HeaderEncoder
 from gateway.bridge.pool import Saturated, WorkerPool
-from gateway.bridge.responder import Application, Call, FileWrapper, HeaderEncoder, WSGIApp
+from gateway.bridge.responder import Application, Call, FileWrapper, WSGIApp, pieces
 
 __all__ = ["Bridge", "BridgeLimits"]
 
@@ -162,19 +163,20 @@ class Bridge:
                 await send(start)
             ended = False
             while not ended:
-                chunk, ended = await call.take()
+                chunks, ended = await call.take()
+                rest = pieces(chunks)
+                piece: bytes | None = next(rest, b"")
+                while piece is not None and not call.left:
+                    following = next(rest, None)
+                    more = following is not None or not ended
+                    async with asyncio.timeout(self._limits.write_seconds):
+                        await send({"type": "http.response.body", "body": piece, "more_body": more})
+                    piece = following
+                    # Neither `take` nor `send` has to wait where both are fast; others do.
+                    await asyncio.sleep(0)
                 if call.left:
                     self.pool.counters.left_early += 1
                     return
-                message: Message = {
-                    "type": "http.response.body",
-                    "body": chunk,
-                    "more_body": not ended,
-                }
-                async with asyncio.timeout(self._limits.write_seconds):
-                    await send(message)
-                # Neither `take` nor `send` has to wait where both sides are fast; others do.
-                await asyncio.sleep(0)
         finally:
             if watcher is not None:
                 watcher.cancel()

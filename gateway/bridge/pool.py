@@ -22,6 +22,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Protocol
 
+from gateway.bridge.trial import Trial
 from gateway.problems import Refusal
 
 logger = logging.getLogger("gateway.bridge")
@@ -41,15 +42,6 @@ PATIENCE_SECONDS = 0.25
 IDLE_SHARE = 0.3
 # A sample of that use that is older says nothing about now.
 SAMPLE_SECONDS = 0.05
-# Between blocked and computing, only trying tells how many awake workers do the most. Where those
-# awake use less than this, one more is tried, else one less. A trial that did not pay is undone,
-# and the next of its kind waits twice as long.
-SATURATED_SHARE = 0.8
-WORTH_SHARE = 0.04
-SMOOTHING = 0.1  # the weight of one look in the share that trials are judged by
-TRIAL_LOOKS = 24
-FIRST_TRY_LOOKS = 16
-LAST_TRY_LOOKS = 8192
 # How often deadlines are looked at.
 SWEEP_SECONDS = 0.1
 
@@ -114,43 +106,6 @@ class _Worker:
         return self.cpu_seconds - before
 
 
-class _Trial:
-    """Tries one awake worker more, or one less, and keeps what pays."""
-
-    def __init__(self) -> None:
-        self._share = 1.0
-        self._looks = 0
-        self._kind = 0  # of the trial that runs: +1, -1, or 0 for none
-        self._share_before = 0.0
-        self._wait = {1: FIRST_TRY_LOOKS, -1: FIRST_TRY_LOOKS}
-
-    def look(self, share: float, *, jobs_wait: bool) -> int:
-        """Take the share of one look; return by how many workers to change."""
-        self._share += SMOOTHING * (share - self._share)
-        self._looks += 1
-        if self._kind:
-            return self._end() if self._looks >= TRIAL_LOOKS else 0
-        kind = -1 if self._share >= SATURATED_SHARE else 1
-        if self._looks < self._wait[kind] or (kind > 0 and not jobs_wait):
-            return 0
-        self._kind, self._looks, self._share_before = kind, 0, self._share
-        return kind
-
-    def cancel(self) -> None:
-        """Something else has changed the number; what was being tried says nothing now."""
-        self._kind = self._looks = 0
-
-    def _end(self) -> int:
-        kind, self._kind, self._looks = self._kind, 0, 0
-        gain = self._share - self._share_before
-        paid = gain >= WORTH_SHARE if kind > 0 else gain > -WORTH_SHARE
-        if paid:
-            self._wait[kind] = FIRST_TRY_LOOKS
-            return 0
-        self._wait[kind] = min(2 * self._wait[kind], LAST_TRY_LOOKS)
-        return -kind
-
-
 class WorkerPool:
     """A bounded number of threads behind a bounded queue.
 
@@ -170,8 +125,7 @@ class WorkerPool:
         self.counters = Counters()
         self._queue_limit = queue
         self._deadline_seconds = deadline_seconds
-        self._bound = False
-        self._loop: asyncio.AbstractEventLoop
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._gil = getattr(sys, "_is_gil_enabled", lambda: True)()
         self._lock = threading.Lock()  # guards what follows
         self._jobs: deque[tuple[float, Job]] = deque()
@@ -191,7 +145,7 @@ class WorkerPool:
         self._blocked_since = 0.0
         self._last_sample = self._last_process_cpu = 0.0
         self._to_rest = 0
-        self._trial = _Trial()
+        self._trial = Trial()
         self._last_taken = 0.0
 
     # --- gauges ---------------------------------------------------------------------------------
@@ -224,8 +178,9 @@ class WorkerPool:
         Raises:
             Saturated: All threads are busy and the queue is full.
         """
-        if not self._bound:
-            self._bind()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._bind(loop)
         now = time.monotonic()
         with self._lock:
             # Jobs that a thread is free to take do not wait.
@@ -244,7 +199,7 @@ class WorkerPool:
                 self._start_looking(now)
         if self._deadline_seconds and not self._sweeping:
             self._sweeping = True
-            self._loop.call_later(SWEEP_SECONDS, self._sweep)
+            loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def cancel(self, job: Job) -> bool:
         """Take a job out of the queue; False where a worker has it already."""
@@ -263,7 +218,7 @@ class WorkerPool:
             alive.
         """
         self._all_gone = asyncio.Event()
-        self._bind()
+        self._bind(asyncio.get_running_loop())
         with self._lock:
             self._closing = True
             idle, self._idle = self._idle, []
@@ -279,10 +234,15 @@ class WorkerPool:
             return False
         return True
 
-    def _bind(self) -> None:
-        """Belong to the loop that runs now: a pool is made before its server has one."""
-        self._loop = asyncio.get_running_loop()
-        self._bound = True
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to the loop that runs now: a pool is made before its server has one.
+
+        Test clients have one loop per request; what was planned on an earlier one never happens.
+        """
+        if loop is not self._loop:
+            self._loop = loop
+            self._loop_told = self._looking = self._sweeping = False
+            self._notices.clear()
 
     def _size_limit(self) -> int:
         """Threads allowed now: those asked for, and one for each stuck one, within a bound."""
@@ -325,7 +285,7 @@ class WorkerPool:
         self._last_loop_cpu = time.thread_time()
         for worker in tuple(self._workers):
             worker.used()
-        self._loop.call_later(LOOK_SECONDS, self._look)
+        asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         """While jobs wait: take over what is finished; wake a worker if the awake ones block."""
@@ -338,7 +298,7 @@ class WorkerPool:
             return
         now = time.monotonic()
         self._judge(now)
-        self._loop.call_later(LOOK_SECONDS, self._look)
+        asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
     def _judge(self, now: float) -> None:
         """Wake one more worker, or rest one, by how much of the time the awake ones used."""
@@ -395,7 +355,7 @@ class WorkerPool:
         if self._stuck:
             self._wake_another(time.monotonic())
         if more:
-            self._loop.call_later(SWEEP_SECONDS, self._sweep)
+            asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
         else:
             self._sweeping = False
 
@@ -416,8 +376,11 @@ class WorkerPool:
         self._call_soon(self._told)
 
     def _call_soon(self, function: Callable[[], object]) -> None:
+        loop = self._loop
+        if loop is None:
+            return
         try:
-            self._loop.call_soon_threadsafe(function)
+            loop.call_soon_threadsafe(function)
         except RuntimeError:
             logger.debug("a worker ended after the event loop had closed")
 

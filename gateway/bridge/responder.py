@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from gateway.bridge.environ import Environ
+from gateway.bridge.headers import HeaderEncoder, Headers
 from gateway.bridge.pool import WorkerPool
 from gateway.problems import Refusal
 
@@ -29,34 +29,15 @@ logger = logging.getLogger("gateway.bridge")
 
 WSGIApp = Callable[..., Iterable[bytes]]
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
-Headers = list[tuple[bytes, bytes]]
 
 # How many bytes of a stream may wait for the client before the thread waits, too.
 STREAM_BYTES = 512 * 1024
 FILE_BLOCK_BYTES = 256 * 1024
+# Smaller chunks of a stream are sent together.
+_JOINED_BYTES = 64 * 1024
 
-_STATUS = re.compile(r"[1-9][0-9]{2}( .*)?")
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, section 5.5, with tabs allowed
-# RFC 9110, section 7.6.1: they belong to the connection, which is the server's.
-_HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-# RFC 9110, section 6.6.1: there is one, and the server sends it with every answer.
-_SERVERS = frozenset({b"date"})
 # RFC 9110, section 6.4.1. Servers compare what is sent with a Content-Length, so it goes, too.
 _BODILESS = frozenset({204, 304})
-_NAMES_KEPT = 1024
-_VALUE_KEPT = 64
 
 
 class Abandoned(Exception):
@@ -106,78 +87,26 @@ class FileWrapper:
             self.file.close()
 
 
-class HeaderEncoder:
-    """Turns the headers of an application into ASGI's, dropping what belongs to the connection.
+def pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks of a stream as they are sent: small ones together, a huge one in parts.
 
-    Args:
-        mount: For messages; each is logged once.
+    A client has to take each piece in time, and not all of what an application may yield at once.
     """
-
-    def __init__(self, mount: str) -> None:
-        self._mount = mount
-        # Most answers of an application have the same few headers; both memories are bounded.
-        self._pairs: dict[tuple[str, str], tuple[bytes, bytes]] = {}
-        self._names: dict[str, bytes] = {}
-        self._statuses: dict[str, int] = {}
-        self._reported: set[bytes] = set()
-
-    def encode(self, headers: Iterable[tuple[str, str]]) -> Headers:
-        """Check and encode.
-
-        Raises:
-            ValueError: A name or a value cannot be sent.
-            TypeError: Something is no string.
-        """
-        encoded: Headers = []
-        pairs = self._pairs
-        for header in headers:
-            # A list in a tuple's place is against PEP 3333, and harmless.
-            pair = pairs.get(header) if type(header) is tuple else None
-            if pair is None:
-                name, value = header
-                key = self._names.get(name)
-                if key is None:
-                    key = self._name(name)
-                if not key:
-                    continue
-                text = value.encode("latin-1")
-                if _FORBIDDEN.search(text):
-                    raise ValueError(f"the header {name!r} has a control character in its value")
-                pair = (key, text)
-                if len(text) < _VALUE_KEPT and len(pairs) < _NAMES_KEPT:
-                    pairs[name, value] = pair
-            encoded.append(pair)
-        return encoded
-
-    def status(self, status: str) -> int:
-        """The code of a status; a reason phrase may be missing.
-
-        Raises:
-            ValueError: It is no status.
-        """
-        code = self._statuses.get(status)
-        if code is None:
-            if not isinstance(status, str) or not _STATUS.fullmatch(status):
-                raise ValueError(f"{status!r} is no status")
-            code = int(status[:3])
-            if len(self._statuses) < _NAMES_KEPT:
-                self._statuses[status] = code
-        return code
-
-    def _name(self, name: str) -> bytes:
-        key = name.encode("latin-1").lower()
-        if not _NAME.fullmatch(key):
-            raise ValueError(f"{name!r} is no header name")
-        if key in _HOP_BY_HOP:
-            if key not in self._reported:
-                self._reported.add(key)
-                logger.warning('mount "%s": dropped the header %s of an answer', self._mount, name)
-            key = b""
-        elif key in _SERVERS:
-            key = b""
-        if len(self._names) < _NAMES_KEPT:
-            self._names[name] = key
-        return key
+    small: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        if size + len(chunk) > _JOINED_BYTES and small:
+            yield b"".join(small)
+            small, size = [], 0
+        if len(chunk) > STREAM_BYTES:
+            view = memoryview(chunk)
+            for start in range(0, len(chunk), STREAM_BYTES):
+                yield bytes(view[start : start + STREAM_BYTES])
+        else:
+            small.append(chunk)
+            size += len(chunk)
+    if small:
+        yield b"".join(small)
 
 
 class Call:
@@ -452,7 +381,7 @@ class Call:
         if self._more is not None:
             self._more.set()
 
-    async def take(self) -> tuple[bytes, bool]:
+    async def take(self) -> tuple[Sequence[bytes], bool]:
         """What the stream has now, waiting for it if need be, and whether that was the last.
 
         Raises:
@@ -470,9 +399,9 @@ class Call:
                     self._has_space.set()
                     self._has_space = None
             if chunks:
-                return b"".join(chunks), ended and self.error is None
+                return chunks, ended and self.error is None
             if self.error is not None:
                 raise self.error
             if ended or self.left:
-                return b"", True
+                return (), True
             await self._more.wait()

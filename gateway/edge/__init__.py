@@ -18,11 +18,10 @@ def edge(settings: Settings, health: Health) -> list[Middleware]:
     """The edge, outermost first."""
     return [
         # The request's ID and the one record of it; whatever happens further in refers to it.
-        Middleware(ExchangeMiddleware),
+        # Event streams are ended at the drain: an observer of every answer, whoever gives it.
+        Middleware(ExchangeMiddleware, [EndEventStreams(health)]),
         # Directly inside, so that an error of anything further in is answered with that ID.
         Middleware(ProblemsMiddleware),
-        # Outside of what may refuse or answer: it watches every answer, whoever gives it.
-        Middleware(EndEventStreams, health),
         # One rule for both stacks, so that no native route passes by a Flask app's own check.
         Middleware(CrossOriginProtection, trusted_origins=settings.edge.trusted_origins),
     ]

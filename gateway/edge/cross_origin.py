@@ -7,7 +7,7 @@ from, so no token is needed. Both stacks stand behind it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -36,13 +36,15 @@ class CrossOriginProtection:
         self.app = app
         self._trusted = frozenset(origin.lower() for origin in trusted_origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass on what is allowed; refuse the rest."""
         method = scope.get("method", "WEBSOCKET")
-        harmless = scope["type"] == "lifespan" or method in _SAFE_METHODS
+        harmless = method in _SAFE_METHODS or scope["type"] == "lifespan"
         if harmless or self._allows(scope):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._refuse(method, scope, receive, send)
+
+    async def _refuse(self, method: str, scope: Scope, receive: Receive, send: Send) -> None:
         # The path is a stranger's: quoted, it can forge no line of the log.
         logger.warning("refused a cross-origin %s %r", method, scope["path"])
         if scope["type"] == "websocket":

@@ -6,68 +6,37 @@ process for as long as it may drain. The browser reconnects by itself, to anothe
 
 from __future__ import annotations
 
-import asyncio
-import functools
-from typing import Any, TypeGuard
+import weakref
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message
 
-from gateway.exchange import exchange_of
+from gateway.exchange import Exchange
 from gateway.health import Health
 
 
 class EndEventStreams:
-    """Ends `text/event-stream` answers, cleanly, when the drain begins.
+    """Ends `text/event-stream` answers, cleanly, when the drain begins: an observer of exchanges.
 
     Args:
-        app: What the request goes to.
         health: Tells of the drain.
     """
 
-    def __init__(self, app: ASGIApp, health: Health) -> None:
-        self.app = app
+    def __init__(self, health: Health) -> None:
         self._health = health
-        self._streams: set[asyncio.Task[Any]] = set()
+        self._streams: weakref.WeakSet[Exchange] = weakref.WeakSet()
         health.on_drain.append(self._end_all)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and end what streams events when the drain begins."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        exchange = exchange_of(scope)
-        # The request's own task: a service may stream from another one.
-        task = asyncio.current_task()
-        exchange.observers.append(functools.partial(self._remember_stream, task))
-        try:
-            await self.app(scope, receive, send)
-        except asyncio.CancelledError:
-            if not self._is_ending(task):
-                raise
-            task.uncancel()
-        if self._is_ending(task) and not exchange.complete:
-            # Whether the cancellation came through or the service took it for the client's leave.
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _remember_stream(self, task: asyncio.Task[Any] | None, message: Message) -> None:
-        if task is None or not _is_event_stream(message):
-            return
-        self._streams.add(task)
-        task.add_done_callback(self._streams.discard)
-        if self._health.draining:
-            task.cancel()
-
-    def _is_ending(self, task: asyncio.Task[Any] | None) -> TypeGuard[asyncio.Task[Any]]:
-        return self._health.draining and task in self._streams
+    def __call__(self, exchange: Exchange, message: Message) -> None:
+        """Remember an answer that streams events; end it at once where the drain has begun."""
+        for name, value in message.get("headers", ()):
+            if name.lower() == b"content-type":
+                if value[:17].lower() == b"text/event-stream":
+                    self._streams.add(exchange)
+                    if self._health.draining:
+                        exchange.end()
+                return
 
     def _end_all(self) -> None:
         # The signal arrives between any two steps of the loop; the streams are ended in one.
-        for stream in tuple(self._streams):
-            stream.get_loop().call_soon_threadsafe(stream.cancel)
-
-
-def _is_event_stream(message: Message) -> bool:
-    for name, value in message.get("headers", ()):
-        if name.lower() == b"content-type":
-            return bool(value.lower().startswith(b"text/event-stream"))
-    return False
+        for exchange in tuple(self._streams):
+            exchange.end()

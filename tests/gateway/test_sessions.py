@@ -87,7 +87,7 @@ def client(web: Flask | None = None, scheme: str = "http") -> httpx.AsyncClient:
         Mount("/flask", adapt(web, settings, ServerSettings()), path_may_be_empty=True),
         Mount("/fastapi", SharedSession(fastapi_app(), cookie)),
     ]
-    app = ExchangeMiddleware(MountTable(mounts, otherwise=NotFound("Nothing.")).handle)
+    app = ExchangeMiddleware(MountTable(mounts, otherwise=NotFound("Nothing.")))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"{scheme}://x.test")
 
 
