@@ -35,6 +35,13 @@ def as_json(model: BaseModel, status: int = 200, headers: dict[str, str] | None 
     )
 
 
+def no_content() -> Response:
+    """Answer 204: where there is no content, it has no type either."""
+    response = current_app.response_class(status=HTTPStatus.NO_CONTENT)
+    response.headers.remove("Content-Type")
+    return response
+
+
 def invalid(error: ValidationError, where: str) -> Response:
     """Answer 422 and say what is wrong in the "body" or the "query"."""
     return as_json(Invalid.of(error.errors(include_input=False), where), 422)

@@ -13,7 +13,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from services.catalog import passwords, queries
 from services.catalog.models import User
 from services.catalog.schemas import Credentials, UserOut
-from services.flask_service.answers import as_json, body, invalid, wants_html
+from services.flask_service.answers import as_json, body, invalid, no_content, wants_html
 from services.flask_service.database import get_session
 
 # A path on this host: browsers read `//`, `/\` and `/<tab>/` as the start of another host.
@@ -93,7 +93,7 @@ def log_out() -> ResponseReturnValue:
     session.clear()
     if wants_html():
         return redirect(url_for("pages.index"), 303)
-    return "", 204
+    return no_content()
 
 
 @blueprint.get("/me")

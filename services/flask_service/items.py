@@ -8,7 +8,14 @@ from pydantic import ValidationError
 
 from services.catalog import queries, writes
 from services.catalog.schemas import ItemIn, ItemOut, ItemPage, Paging
-from services.flask_service.answers import as_json, body, invalid, sent_by_form, wants_html
+from services.flask_service.answers import (
+    as_json,
+    body,
+    invalid,
+    no_content,
+    sent_by_form,
+    wants_html,
+)
 from services.flask_service.auth import login_required
 from services.flask_service.database import get_session
 
@@ -84,7 +91,7 @@ def delete_item(item_id: int) -> ResponseReturnValue:
     """Delete an item."""
     if not writes.delete_item(get_session(), item_id):
         _not_found()
-    return "", 204
+    return no_content()
 
 
 def _not_found() -> NoReturn:

@@ -170,7 +170,8 @@ def cookies() -> AnyResponse:
     """Cookies in, cookies out."""
     answer = make_response(json.dumps(request.cookies.to_dict(), sort_keys=True))
     answer.set_cookie("first", "1", httponly=True, samesite="Lax")
-    answer.set_cookie("second", "two words; and more", max_age=60, path="/shop")
+    # Without a time of its own, the cookie's end would be told by the clock.
+    answer.set_cookie("second", "two words; and more", max_age=60, expires=2**31, path="/shop")
     answer.delete_cookie("third")
     return answer
 

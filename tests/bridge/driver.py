@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.types import ASGIApp, Message
+
+SECONDS = 10.0
 
 
 @dataclass
@@ -59,6 +61,17 @@ def scope_of(
     }
 
 
+async def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Poll until a condition holds.
+
+    Raises:
+        TimeoutError: It did not within the time.
+    """
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - it comes to hold in a thread, which sets no event
+            await asyncio.sleep(0.001)
+
+
 class Exchange:
     """One request to an application, under the test's control.
 
@@ -67,6 +80,7 @@ class Exchange:
         scope: The request.
         body: The pieces that the client sends.
         leaves: Whether the client leaves after the last piece instead of ending the body.
+        stalls: Whether it sends nothing more after the last piece.
     """
 
     def __init__(
@@ -76,6 +90,7 @@ class Exchange:
         body: Sequence[bytes] = (),
         *,
         leaves: bool = False,
+        stalls: bool = False,
     ) -> None:
         self.answer = Answer()
         self.reads = asyncio.Event()  # cleared: the client takes nothing
@@ -85,11 +100,12 @@ class Exchange:
         self._app = app
         self._scope = scope
         pieces = list(body)
+        ends = not (leaves or stalls)
         self._incoming: list[Message] = [
-            {"type": "http.request", "body": piece, "more_body": leaves or n < len(pieces) - 1}
+            {"type": "http.request", "body": piece, "more_body": not ends or n < len(pieces) - 1}
             for n, piece in enumerate(pieces)
         ]
-        if not pieces and not leaves:
+        if not pieces and ends:
             self._incoming.append({"type": "http.request", "body": b"", "more_body": False})
         if leaves:
             self.left.set()

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.types import ASGIApp, Message
@@ -15,9 +15,8 @@ from starlette.types import ASGIApp, Message
 from gateway.bridge import Bridge, BridgeLimits
 from gateway.bridge.pool import Saturated, WorkerPool
 from gateway.bridge.responder import Expired
-from tests.bridge.driver import Exchange, scope_of
+from tests.bridge.driver import SECONDS, Exchange, scope_of, until
 
-SECONDS = 10.0
 _names = itertools.count()
 
 
@@ -31,15 +30,9 @@ def threads_of(name: str) -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith(f"{name}-")]
 
 
-async def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Poll until a condition holds.
-
-    Raises:
-        TimeoutError: It did not within the time.
-    """
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - it comes to hold in a thread, which sets no event
-            await asyncio.sleep(0.001)
+def is_whole(pool: WorkerPool) -> bool:
+    """Nothing runs, waits or is stuck."""
+    return (pool.busy, pool.awake, pool.queued, pool.stuck) == (0, 0, 0, 0)
 
 
 class Gate:

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
-from flask import Flask, g
+from flask import Flask, g, request
 from starlette.types import ASGIApp, Receive, Scope, Send
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.adapters import adapt
-from gateway.bridge import Bridge
+from gateway.bridge import Bridge, BridgeLimits
 from gateway.config import MountSettings, ServerSettings
 from gateway.exchange import Exchange, ExchangeMiddleware, exchange_of
-from tests.bridge.driver import ask
+from tests.bridge.driver import ask, until
+from tests.bridge.machines import bridged
 
 
-def application(torn_down: list[int]) -> Flask:
+def application() -> Flask:
     app = Flask("web")
 
     @app.get("/items/<int:item_id>")
     def read(item_id: int) -> dict[str, Any]:
-        g.thread = threading.get_ident()
         return {"id": item_id}
 
     @app.get("/stream")
     def stream() -> Any:
         return (chunk for chunk in ["a", "b"])
-
-    @app.teardown_request
-    def forget(error: BaseException | None) -> None:
-        torn_down.append(g.get("thread", 0) or threading.get_ident())
 
     return app
 
@@ -59,50 +58,118 @@ async def test_the_rule_that_matched_is_written_back(
 ) -> None:
     """Labels know the template of a Flask route, never its raw path."""
     mount = MountSettings(name="web", prefix="/", app="x:y", adapter=adapter)
-    seeing = _Seeing(adapt(application([]), mount, ServerSettings()))
+    seeing = _Seeing(adapt(application(), mount, ServerSettings()))
     await ask(ExchangeMiddleware(seeing), path)
     assert seeing.exchange is not None
     assert seeing.exchange.route == route
 
 
-async def test_teardown_runs_once_in_the_request_s_thread() -> None:
-    """What Flask cleans up, it cleans up once, where it was made."""
+async def test_the_rule_is_seen_through_middleware() -> None:
+    """A Flask application that is wrapped, as behind `ProxyFix`, has labels all the same."""
+    mount = MountSettings(name="web", prefix="/", app="x:y")
+    seeing = _Seeing(adapt(ProxyFix(application()), mount, ServerSettings()))
+    await ask(ExchangeMiddleware(seeing), "/items/5")
+    assert seeing.exchange is not None
+    assert seeing.exchange.route == "/items/<int:item_id>"
+
+
+async def test_a_view_has_the_request_s_context_and_keeps_its_own() -> None:
+    """Context variables come in with the request; what a view sets stays in its request."""
+    variable = contextvars.ContextVar("variable", default="nothing")
+    app = Flask("context")
+
+    @app.get("/")
+    def index() -> str:
+        seen = variable.get()
+        variable.set("of another request")
+        return f"{seen} {request.environ['asgi.scope']['path']}"
+
+    async def of(name: str) -> bytes:
+        variable.set(name)
+        return (await ask(bridge)).body
+
+    async with bridged(app, threads=1) as bridge:
+        bodies = await asyncio.gather(of("a"), of("b"), of("c"))
+        assert list(bodies) == [b"a /", b"b /", b"c /"]
+        assert (await ask(bridge)).body == b"nothing /"
+        assert variable.get() == "nothing"
+
+
+@pytest.mark.parametrize("path", ["/", "/stream", "/raise", "/raise-later"])
+async def test_flask_s_teardown_runs_once_and_in_the_view_s_thread(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Database sessions are given back by who opened them, once, however the view ends."""
+    app = Flask("teardown")
     torn_down: list[int] = []
-    bridge = Bridge(application(torn_down), "web")
-    await ask(bridge, "/items/5")
-    assert await bridge.pool.close(5)
+
+    @app.teardown_request
+    def teardown(error: BaseException | None) -> None:
+        torn_down.append(threading.get_ident())
+        assert g.thread == threading.get_ident()
+
+    @app.before_request
+    def remember() -> None:
+        g.thread = threading.get_ident()
+
+    @app.get("/")
+    def index() -> str:
+        return "ok"
+
+    @app.get("/stream")
+    def stream() -> Any:
+        return iter(["a" * 100_000, "b" * 500_000, "c"])
+
+    @app.get("/raise")
+    def raises() -> str:
+        raise ValueError("broken")
+
+    @app.get("/raise-later")
+    def raises_later() -> Any:
+        def chunks() -> Iterator[str]:
+            yield "a"
+            raise ValueError("broken")
+
+        return chunks()
+
+    caplog.set_level("CRITICAL")
+    async with bridged(app, threads=2) as bridge:
+        with contextlib.suppress(ValueError):
+            await ask(bridge, path)
+        await until(lambda: torn_down)
     assert len(torn_down) == 1
     assert torn_down[0] != threading.get_ident()
 
 
-async def test_contextvars_of_the_request_are_seen_and_not_changed() -> None:
-    """A call sees the request's variables; what it sets stays in it."""
-    variable = contextvars.ContextVar("variable", default="nobody")
-    seen: list[str] = []
+@pytest.mark.parametrize("multiprocess", [True, False])
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_an_application_learns_what_runs_beside_it(
+    threads: int, *, multiprocess: bool
+) -> None:
+    """Other threads and other processes are in the environ, as PEP 3333 has them."""
+    seen: list[tuple[bool, bool]] = []
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        seen.append(variable.get())
-        variable.set("the application")
+        seen.append((environ["wsgi.multithread"], environ["wsgi.multiprocess"]))
         start_response("200 OK", [])
-        return [b""]
+        return []
 
-    bridge = Bridge(app, "web")
-    for name in ("ada", "grace"):
-        variable.set(name)
-        await ask(bridge)
-        assert variable.get() == name
-    assert seen == ["ada", "grace"]
+    bridge = Bridge(app, "beside", BridgeLimits(threads=threads), multiprocess=multiprocess)
+    await ask(bridge)
+    assert await bridge.pool.close(5)
+    assert seen == [(threads > 1, multiprocess)]
 
 
 async def test_many_requests_at_once_keep_their_answers_apart() -> None:
     """No answer goes to another request, however many share the pool."""
-    bridge = Bridge(application([]), "web")
-    answers = await asyncio.gather(*(ask(bridge, f"/items/{n}") for n in range(100)))
+    async with bridged(application()) as bridge:
+        answers = await asyncio.gather(*(ask(bridge, f"/items/{n}") for n in range(100)))
     assert [answer.body for answer in answers] == [b'{"id":%d}\n' % n for n in range(100)]
 
 
 async def test_a_small_answer_is_two_messages() -> None:
     """One hand-over: the start, and the whole body."""
-    answer = await ask(Bridge(application([]), "web"), "/items/5")
+    async with bridged(application()) as bridge:
+        answer = await ask(bridge, "/items/5")
     kinds = [(m["type"], m.get("more_body", False)) for m in answer.messages]
     assert kinds == [("http.response.start", False), ("http.response.body", False)]

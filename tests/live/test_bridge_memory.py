@@ -6,13 +6,12 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from tests.gateway.projects import write_project
-from tests.live.serving import Gateway, serving
+from tests.bridge.strangers import address_of, rest_of, serving_project
+from tests.live.serving import Gateway
 
 MIB = 1024 * 1024
 SIZE = 1024 * MIB
@@ -56,9 +55,7 @@ TOML = """
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that accepts bodies of this size."""
-    folder = tmp_path_factory.mktemp("memory")
-    write_project(folder, TOML, {"web": WEB})
-    with serving(cwd=folder) as gateway:
+    with serving_project(tmp_path_factory.mktemp("memory"), TOML, {"web": WEB}) as gateway:
         for mount in ("spooled", "streamed"):
             # Whatever is loaded by the first request is no part of the growth.
             assert httpx.post(f"{gateway.url}/{mount}/upload", content=BLOCK * 3).text == "3145728"
@@ -68,8 +65,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @pytest.fixture
 def connection(gateway: Gateway) -> Iterator[socket.socket]:
     """A raw connection: a client that itself needs no memory to speak of."""
-    parts = urlsplit(gateway.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), 20) as connection:
+    with socket.create_connection(address_of(gateway), 20) as connection:
         yield connection
 
 
@@ -107,9 +103,7 @@ def test_a_gibibyte_in_takes_no_memory(
     for _ in range(SIZE // len(BLOCK)):
         connection.sendall(piece)
     connection.sendall(b"0\r\n\r\n")
-    answer = b""
-    while part := connection.recv(65536):
-        answer += part
+    answer = rest_of(connection)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"\r\n\r\n%d" % SIZE)
     growth.check()
