@@ -150,6 +150,10 @@ class Refusal(Exception):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
+class GaveUp(Exception):
+    """An answer that has begun is not finished, and the log need not know more than the words."""
+
+
 class ProblemsMiddleware:
     """Answers refusals, and 500 where a service, or the gateway, raised before it answered.
 
@@ -168,6 +172,9 @@ class ProblemsMiddleware:
                 raise
             answer = problem(scope, refusal.status, refusal.detail, headers=refusal.headers)
             await answer(scope, receive, send)
+        except GaveUp as reason:
+            # Its connection is closed by the server, as the answer is not complete.
+            logger.warning("request %s was given up: %s", exchange_of(scope).request_id, reason)
         except Exception:
             exchange = exchange_of(scope)
             logger.exception(

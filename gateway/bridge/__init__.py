@@ -23,6 +23,7 @@ from gateway.bridge.environ import Environ, EnvironBuilder
 from gateway.bridge.headers import HeaderEncoder
 from gateway.bridge.pool import Saturated, WorkerPool
 from gateway.bridge.responder import Application, Call, FileWrapper, WSGIApp, pieces
+from gateway.problems import GaveUp
 
 __all__ = ["Bridge", "BridgeLimits"]
 
@@ -109,7 +110,7 @@ class Bridge:
             stream = BodyStream(receive, self._body_limits, asyncio.get_running_loop())
             body = cast(BinaryIO, io.BufferedReader(stream, _STREAM_BUFFER_BYTES))
             try:
-                await self._answer(environ, body, None, send)
+                await self._answer(environ, body, receive, send, stream)
             finally:
                 stream.abandon()
             return
@@ -121,12 +122,16 @@ class Bridge:
         await self._answer(environ, body, receive, send)
 
     async def _answer(
-        self, environ: Environ, body: BinaryIO, receive: Receive | None, send: Send
+        self,
+        environ: Environ,
+        body: BinaryIO,
+        receive: Receive,
+        send: Send,
+        stream: BodyStream | None = None,
     ) -> None:
         """Have the application called and send what it answers.
 
-        `receive` tells of the client's departure; None while the application still reads the body
-        from it.
+        `stream` is the body where the application still receives it.
         """
         environ["wsgi.input"] = body
         answered = asyncio.get_running_loop().create_future()
@@ -143,7 +148,9 @@ class Bridge:
                 await send(start)
                 await send({"type": "http.response.body", "body": call.body})
             else:
-                await self._stream(start, call, receive, send)
+                loop = asyncio.get_running_loop()
+                departure = stream.start() if stream else loop.create_task(_departure(receive))
+                await self._stream(start, call, departure, send)
         finally:
             if not call.complete:
                 call.abandon()
@@ -151,35 +158,39 @@ class Bridge:
                     call.discard()
 
     async def _stream(
-        self, start: Message, call: Call, receive: Receive | None, send: Send
+        self, start: Message, call: Call, departure: asyncio.Task[None], send: Send
     ) -> None:
         """Send chunks as they come, until the end or until the client leaves."""
-        watcher: asyncio.Task[None] | None = None
-        if receive is not None:
-            watcher = asyncio.get_running_loop().create_task(_departure(receive))
-            watcher.add_done_callback(lambda task: None if task.cancelled() else call.leave())
+        departure.add_done_callback(lambda task: None if task.cancelled() else call.leave())
         try:
-            async with asyncio.timeout(self._limits.write_seconds):
-                await send(start)
+            await self._send(start, send)
             ended = False
             while not ended:
                 chunks, ended = await call.take()
                 rest = pieces(chunks)
                 piece: bytes | None = next(rest, b"")
-                while piece is not None and not call.left:
+                while piece is not None:
+                    if call.left:
+                        self.pool.counters.left_early += 1
+                        return
                     following = next(rest, None)
                     more = following is not None or not ended
-                    async with asyncio.timeout(self._limits.write_seconds):
-                        await send({"type": "http.response.body", "body": piece, "more_body": more})
+                    await self._send(
+                        {"type": "http.response.body", "body": piece, "more_body": more}, send
+                    )
                     piece = following
                     # Neither `take` nor `send` has to wait where both are fast; others do.
                     await asyncio.sleep(0)
-                if call.left:
-                    self.pool.counters.left_early += 1
-                    return
         finally:
-            if watcher is not None:
-                watcher.cancel()
+            departure.cancel()
+
+    async def _send(self, message: Message, send: Send) -> None:
+        try:
+            async with asyncio.timeout(self._limits.write_seconds):
+                await send(message)
+        except TimeoutError:
+            self.pool.counters.left_early += 1
+            raise GaveUp("the client took nothing of its answer in time") from None
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -13,6 +13,7 @@ import io
 import logging
 import tempfile
 import threading
+from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -25,6 +26,8 @@ from gateway.problems import Refusal
 logger = logging.getLogger("gateway.bridge")
 
 _PIECE = 1024 * 1024
+# As much of a streamed body is received before the application reads it.
+_AHEAD = 64 * 1024
 
 
 class ClientLeft(OSError):
@@ -181,8 +184,9 @@ async def spool(receive: Receive, limits: BodyLimits) -> BinaryIO:
 class BodyStream(io.RawIOBase):
     """The body as it arrives; wrap it in `io.BufferedReader` for all that a file can do.
 
-    The worker's thread reads; the event loop receives one message ahead of it and no more, so that
-    a client is slowed down by an application that reads slowly.
+    The worker's thread reads; the event loop receives a little ahead of it and no more, so that a
+    client is slowed down by an application that reads slowly. After the end of the body the loop
+    goes on receiving: what comes is the client's departure.
 
     Args:
         receive: The request's ASGI receive.
@@ -199,10 +203,13 @@ class BodyStream(io.RawIOBase):
         self._loop = loop
         self._deadline = loop.time() + limits.total_seconds
         self._rest = memoryview(b"")
-        self._total = 0
+        self._lock = threading.Lock()  # guards what follows
+        self._chunks: deque[bytes] = deque()
+        self._size = self._total = 0
         self._ended = False
         self._failure: BaseException | None = None
         self._arrived = threading.Event()
+        self._space = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
 
@@ -217,13 +224,23 @@ class BodyStream(io.RawIOBase):
             OSError: The client left, or was too slow, or sent too much: what was read is not a
                 whole body.
         """
-        while not self._rest and not self._ended:
-            self._fetch()
+        if not self._rest:
+            self._rest = memoryview(self._next_chunk())
         view = memoryview(buffer)  # type: ignore[arg-type]
         count = min(len(view), len(self._rest))
         view[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to receive; on the event loop.
+
+        Returns:
+            The task that receives. It ends with the client's departure, or with a failure.
+        """
+        if self._task is None:
+            self._task = self._loop.create_task(self._run())
+        return self._task
 
     def abandon(self) -> None:
         """Let a waiting reader go: the request is over. Called on the event loop."""
@@ -232,44 +249,83 @@ class BodyStream(io.RawIOBase):
             self._task.cancel()
         self._arrived.set()
 
-    def _fetch(self) -> None:
-        """Wait in the worker's thread for the next message."""
-        if self._failure is None and not self._abandoned:
-            self._arrived.clear()
-            self._loop.call_soon_threadsafe(self._start)
+    def _next_chunk(self) -> bytes:
+        """Wait in the worker's thread for what comes next; empty at the end."""
+        while True:
+            with self._lock:
+                if self._chunks:
+                    chunk = self._chunks.popleft()
+                    was_full = self._size >= _AHEAD
+                    self._size -= len(chunk)
+                    break
+                if self._failure is not None:
+                    raise self._failure
+                if self._ended:
+                    return b""
+                if self._abandoned:
+                    raise ClientLeft
+                self._arrived.clear()
+            if self._task is None:
+                self._loop.call_soon_threadsafe(self._start_late)
             self._arrived.wait()
-        if self._failure is not None:
-            raise self._failure
-        if self._abandoned:
-            raise ClientLeft
+        if was_full:
+            self._loop.call_soon_threadsafe(self._space.set)
+        return chunk
 
-    def _start(self) -> None:
-        if self._abandoned:
-            self._arrived.set()
-        else:
-            self._task = self._loop.create_task(self._next())
+    def _start_late(self) -> None:
+        if not self._abandoned:
+            self.start()
 
-    async def _next(self) -> None:
-        now = self._loop.time()
+    async def _run(self) -> None:
         try:
-            async with asyncio.timeout(min(self._limits.idle_seconds, self._deadline - now)):
-                message = await self._receive()
-            self._accept(message)
-        except TimeoutError:
-            self._failure = OSError("the body did not arrive in time")
-        except BodyTooLarge as error:
-            self._failure = OSError(error.detail)
+            await self._receive_all()
         except asyncio.CancelledError:
-            self._failure = ClientLeft()
+            self._fail(ClientLeft())
             raise
-        finally:
-            self._arrived.set()
+        except Exception as error:  # noqa: BLE001 - the reader raises it
+            self._fail(error if isinstance(error, OSError) else _unreadable(error))
+            if not isinstance(error, ClientLeft):
+                await self._loop.create_future()  # the client may still want its answer
+        else:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+
+    async def _receive_all(self) -> None:
+        while not self._ended:
+            while self._size >= _AHEAD:
+                self._space.clear()
+                await self._space.wait()
+            left = self._deadline - self._loop.time()
+            try:
+                async with asyncio.timeout(min(self._limits.idle_seconds, left)):
+                    message = await self._receive()
+            except TimeoutError:
+                raise OSError("the body did not arrive in time") from None
+            self._accept(message)
 
     def _accept(self, message: Message) -> None:
         if message["type"] == "http.disconnect":
-            self._failure = ClientLeft()
-            return
-        self._rest = memoryview(message.get("body", b""))
-        self._total += len(self._rest)
-        self._limits.check(self._total)
-        self._ended = not message.get("more_body", False)
+            raise ClientLeft
+        chunk = message.get("body", b"")
+        self._total += len(chunk)
+        try:
+            self._limits.check(self._total)
+        except BodyTooLarge as error:
+            raise OSError(error.detail) from None
+        with self._lock:
+            if chunk:
+                self._chunks.append(chunk)
+                self._size += len(chunk)
+            self._ended = not message.get("more_body", False)
+        self._arrived.set()
+
+    def _fail(self, failure: BaseException) -> None:
+        with self._lock:
+            self._failure = failure
+        self._arrived.set()
+
+
+def _unreadable(error: Exception) -> OSError:
+    failure = OSError(f"the body could not be received: {error}")
+    failure.__cause__ = error
+    return failure

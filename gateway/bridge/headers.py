@@ -10,7 +10,8 @@ logger = logging.getLogger("gateway.bridge")
 
 Headers = list[tuple[bytes, bytes]]
 
-_STATUS = re.compile(r"[1-9][0-9]{2}( .*)?")
+# Interim answers (1xx) are the server's to give.
+_STATUS = re.compile(r"[2-9][0-9]{2}( .*)?")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, section 5.5, with tabs allowed
 # RFC 9110, section 7.6.1: they belong to the connection, which is the server's.
@@ -85,7 +86,7 @@ class HeaderEncoder:
         code = self._statuses.get(status)
         if code is None:
             if not isinstance(status, str) or not _STATUS.fullmatch(status):
-                raise ValueError(f"{status!r} is no status")
+                raise ValueError(f"{status!r} is no final status")
             code = int(status[:3])
             if len(self._statuses) < _NAMES_KEPT:
                 self._statuses[status] = code

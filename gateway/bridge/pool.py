@@ -192,6 +192,11 @@ class WorkerPool:
             alone = self._awake == 0
             if self._awake < self._target or not self._gil:
                 self._wake_one(now)
+                if not self._workers:
+                    # Not one thread could be started.
+                    self._jobs.pop()
+                    self.counters.rejected += 1
+                    raise Saturated
         if not alone:
             if now - self._last_sample >= LOOK_SECONDS and self._process_idles(now):
                 self._wake_another(now)
@@ -256,13 +261,19 @@ class WorkerPool:
             worker.wake.release()
         elif len(self._workers) < self._size_limit():
             worker = _Worker()
-            self._workers.add(worker)
-            self._awake += 1
             thread = threading.Thread(
-                target=self._work, args=(worker,), name=f"{self.name}-{len(self._workers)}"
+                target=self._work, args=(worker,), name=f"{self.name}-{len(self._workers) + 1}"
             )
             thread.daemon = True
-            thread.start()
+            self._workers.add(worker)
+            self._awake += 1
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # The system allows no more. Those that there are go on.
+                self._workers.discard(worker)
+                self._awake -= 1
+                logger.error('mount "%s": cannot start a thread: %s', self.name, error)  # noqa: TRY400
         self._last_taken = self._blocked_since = now
 
     def _wake_another(self, now: float) -> None:

@@ -87,6 +87,13 @@ class FileWrapper:
             self.file.close()
 
 
+def _length(values: Sequence[bytes]) -> int:
+    for value in values:
+        if not value.isdigit() or value != values[0]:
+            raise ValueError(f"{values!r} is no Content-Length")
+    return int(values[0])
+
+
 def pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The chunks of a stream as they are sent: small ones together, a huge one in parts.
 
@@ -195,15 +202,12 @@ class Call:
             raise AssertionError("start_response was called twice without exc_info")
         code = self._application.encoder.status(status)
         encoded = self._application.encoder.encode(headers)
-        self.content_length = None
-        for index, (name, value) in enumerate(encoded):
-            if name == b"content-length":
-                if not value.isdigit():
-                    raise ValueError(f"{value!r} is no Content-Length")
-                self.content_length = int(value)
-                if code in _BODILESS:
-                    del encoded[index]
-                break
+        lengths = [value for name, value in encoded if name == b"content-length"]
+        self.content_length = _length(lengths) if lengths else None
+        if len(lengths) > 1 or (lengths and code in _BODILESS):
+            encoded = [header for header in encoded if header[0] != b"content-length"]
+            if code not in _BODILESS:
+                encoded.append((b"content-length", lengths[0]))
         self.headers = encoded
         self.status = code
         self._bodiless = code in _BODILESS or self._environ["REQUEST_METHOD"] == "HEAD"
@@ -227,6 +231,8 @@ class Call:
 
     def _put(self, chunk: bytes) -> bool:
         """Take one non-empty chunk; False where nobody wants more."""
+        if not isinstance(chunk, bytes):
+            raise TypeError(f"the application yielded {type(chunk).__name__}, not bytes")
         if not self.headers_sent:
             self._need_status()
             if self._bodiless:

@@ -15,7 +15,7 @@ from starlette.types import Message
 
 from gateway.bridge import Bridge
 from gateway.exchange import ExchangeMiddleware
-from gateway.problems import ProblemsMiddleware
+from gateway.problems import GaveUp, ProblemsMiddleware
 from tests.bridge.driver import Exchange, ask, scope_of, until
 from tests.bridge.machines import Gate, bridged, is_whole
 
@@ -171,7 +171,7 @@ async def test_a_client_that_takes_nothing_more_is_given_up(taken: int) -> None:
         raise AssertionError
 
     async with bridged(app, threads=1, write_seconds=0.05) as bridge:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(GaveUp):
             await bridge(scope_of(), receive, send)
         assert left == 0
         await until(closed.is_set)

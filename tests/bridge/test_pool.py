@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import sys
+import threading
 import time
 from typing import Any
 
@@ -220,3 +221,23 @@ def test_a_thread_that_ends_after_its_loop_does_so_quietly() -> None:
     for thread in threads:
         thread.join(5)
         assert not thread.is_alive()
+
+
+async def test_a_thread_that_cannot_start_costs_one_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the system allows no more threads, nothing is left queued for one that never was."""
+    pool = WorkerPool(unique_name(), 1, 10)
+
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(Saturated):
+            pool.submit(FakeJob(pool, "quick"))
+    assert is_whole(pool)
+    job = FakeJob(pool, "quick")
+    pool.submit(job)
+    await until(lambda: job.delivered)
+    assert await pool.close(10)
