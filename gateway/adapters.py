@@ -10,6 +10,7 @@ from a2wsgi import WSGIMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.bridge import Bridge, BridgeLimits
+from gateway.bridge.pool import WorkerPool
 from gateway.config import MountSettings, ServerSettings
 from gateway.exchange import note_route
 from gateway.problems import refuse_websocket
@@ -25,6 +26,17 @@ def adapt(app: WSGIApp, mount: MountSettings, server: ServerSettings) -> ASGIApp
     """A WSGI service as an ASGI one, by the adapter that its mount names."""
     adapted = _ADAPTERS[mount.adapter](_noting_rule(app), mount, server)
     return RefuseWebSockets(adapted, mount.name)
+
+
+def pool_of(adapted: object) -> WorkerPool | None:
+    """The pool of threads of an adapted service, where it has one of its own."""
+    inner = getattr(adapted, "app", None)
+    return inner.pool if isinstance(inner, Bridge) else None
+
+
+def keeps_body_limits(mount: MountSettings) -> bool:
+    """Whether the mount's adapter keeps the limits of bodies itself."""
+    return mount.adapter == "bridge"
 
 
 class RefuseWebSockets:

@@ -2,63 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.adapters import adapt
+from gateway import __version__
+from gateway.adapters import adapt, keeps_body_limits, pool_of
+from gateway.admin import AdminAccess
 from gateway.config import Settings
-from gateway.edge import edge
+from gateway.edge import Deadlines, EndStreams, MountEdge, RateLimits, Sweeper, edge
+from gateway.edge import security_headers as security_headers_of
+from gateway.exchange import Exchange, Observers
 from gateway.health import Health, health_routes
 from gateway.lifespan import LifespanMiddleware, ServiceLifespan
 from gateway.loading import Service
 from gateway.mounts import Mount, MountTable
 from gateway.problems import NotFound
-from gateway.sessions import SessionCookie, SharedSession, shared_cookie
+from gateway.protocol import ConnectionCounts
+from gateway.sessions import SessionCookie, SharedSession, session_value, shared_cookie
+from gateway.telemetry.logs import log_access
+from gateway.telemetry.metrics import Metrics
 
 
-def create_app(settings: Settings, services: Sequence[Service], health: Health) -> Gateway:
+def create_app(
+    settings: Settings,
+    services: Sequence[Service],
+    health: Health,
+    connections: ConnectionCounts | None = None,
+) -> Gateway:
     """The root application.
 
     Args:
         settings: Sound settings.
         services: The service of each mount, loaded once.
         health: Told of what starts and stops.
+        connections: What the server's connections have seen, where it counts them.
     """
     cookie = shared_cookie(settings.session, {service.name: service.app for service in services})
-    lifespans: list[ServiceLifespan] = []
-    mounts: list[Mount] = []
-    for service in services:
-        app = service.app
-        if service.interface == "wsgi":
-            app = adapt(app, service.mount, settings.server)
-        lifespan = ServiceLifespan(service.name, app)
-        lifespans.append(lifespan)
-        mounts.append(_mount(service, app, lifespan.state, cookie))
-    admin = Router(
-        health_routes(health),
-        redirect_slashes=False,
-        default=NotFound("The gateway has no such endpoint."),
+    mount_edge = MountEdge(
+        settings.edge,
+        RateLimits(settings.edge.rate_limit_store.get_secret_value()),
+        session_value(cookie),
     )
+    mounted = [_mounted(service, settings, cookie, mount_edge) for service in services]
+    lifespans = [one.lifespan for one in mounted]
+    pools = {one.mount.name: one.pool for one in mounted if one.pool is not None}
+    metrics = Metrics(__version__, pools, connections)
+    observing = _observing(settings, health, metrics)
+    admin = AdminAccess(
+        Router(
+            [*health_routes(health), *_metrics_routes(settings, metrics)],
+            redirect_slashes=False,
+            default=NotFound("The gateway has no such endpoint."),
+        ),
+        settings.admin.token.get_secret_value(),
+        development=settings.environment == "development",
+    )
+    mounts = [one.mount for one in mounted]
     # For each host too: a host's own mounts come before those for any host, the admin endpoints
     # before both.
-    hosts = {"", *(service.mount.host for service in services)}
-    mounts += [Mount(settings.admin.prefix, admin, host, name="gateway") for host in hosts]
+    for host in {"", *(service.mount.host for service in services)}:
+        app = _within(mount_edge.of_admin(), admin)
+        mounts.append(Mount(settings.admin.prefix, app, host, "gateway", "gateway"))
     nothing_mounted = NotFound("No service is mounted here.", _links(settings, services))
-
     lifespan_middleware = Middleware(
         LifespanMiddleware,
         lifespans,
         health,
         settings.server.startup_seconds,
         settings.server.drain_seconds,
+        background=observing.background,
     )
     return Gateway(
-        MountTable(mounts, nothing_mounted), [lifespan_middleware, *edge(settings, health)]
+        MountTable(mounts, nothing_mounted),
+        [lifespan_middleware, *edge(settings, observing.observers)],
     )
 
 
@@ -84,24 +109,98 @@ class Gateway(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """The middleware around the table, and nothing else."""
-        app: ASGIApp = self._table
-        for middleware in reversed(self.user_middleware):
-            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
-        return app
+        return _within(self.user_middleware, self._table)
 
 
-def _mount(
-    service: Service, app: ASGIApp, state: Mapping[str, Any], cookie: SessionCookie | None
-) -> Mount:
-    """Where a service answers. A Flask app has its session; the others are given it."""
-    wsgi = service.interface == "wsgi"
-    if cookie is not None and not wsgi:
-        app = SharedSession(app, cookie)
+@dataclass(frozen=True)
+class _Mounted:
+    """A service where it answers, and what else the gateway has to do with it."""
+
+    mount: Mount
+    lifespan: ServiceLifespan
+    pool: Any
+
+
+@dataclass(frozen=True)
+class _Observing:
+    """Who watches the exchanges, and what they do besides."""
+
+    observers: Observers
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+
+
+def _mounted(
+    service: Service, settings: Settings, cookie: SessionCookie | None, mount_edge: MountEdge
+) -> _Mounted:
+    """A service with its adapter, its lifespan, its session and its part of the edge."""
     where = service.mount
-    return Mount(where.prefix, app, where.host, service.name, state, path_may_be_empty=wsgi)
+    wsgi = service.interface == "wsgi"
+    adapted = adapt(service.app, where, settings.server) if wsgi else service.app
+    lifespan = ServiceLifespan(service.name, adapted)
+    app = adapted
+    if cookie is not None and not wsgi:
+        # A Flask app has its session; the others are given it.
+        app = SharedSession(app, cookie)
+    app = _within(mount_edge.of(where, reads_body=wsgi and keeps_body_limits(where)), app)
+    mount = Mount(
+        where.prefix,
+        app,
+        where.host,
+        service.name,
+        service.stack,
+        lifespan.state,
+        path_may_be_empty=wsgi,
+    )
+    return _Mounted(mount, lifespan, pool_of(adapted))
 
 
-def _links(settings: Settings, services: Sequence[Service]) -> dict[str, str]:
+def _observing(settings: Settings, health: Health, metrics: Metrics) -> _Observing:
+    """Everyone who watches, in the order in which they hear of it."""
+    streams = EndStreams(health)
+    sweeper = Sweeper(
+        {
+            mount.name: Deadlines(mount.response_timeout_seconds, mount.stream_idle_seconds)
+            for mount in settings.mounts
+        }
+    )
+    opened: list[Callable[[Exchange, Scope], None]] = [sweeper.opened, streams.opened]
+    answered: list[Callable[[Exchange, Message], None]] = [
+        streams.answered,
+        security_headers_of(settings),
+    ]
+    closed: list[Callable[[Exchange], None]] = [sweeper.closed]
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = [sweeper.sweep]
+    if settings.telemetry.metrics:
+        opened.append(metrics.opened)
+        closed.append(metrics.closed)
+        background.append(metrics.sample)
+    if settings.server.access_log:
+        closed.append(log_access(query_strings=settings.server.log_query_strings))
+    if settings.telemetry.traces:
+        # Loaded where it is wanted: it is an extra.
+        tracing = importlib.import_module("gateway.telemetry.traces").Tracing(__version__)
+        opened.append(tracing.opened)
+        closed.append(tracing.closed)
+    return _Observing(Observers(opened, answered, closed), background)
+
+
+def _metrics_routes(settings: Settings, metrics: Metrics) -> list[Route]:
+    if not settings.telemetry.metrics:
+        return []
+
+    async def expose(request: Request) -> Response:
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return [Route("/metrics", expose)]
+
+
+def _within(stack: Sequence[Middleware], app: ASGIApp) -> ASGIApp:
+    for middleware in reversed(stack):
+        app = middleware.cls(app, *middleware.args, **middleware.kwargs)
+    return app
+
+
+def _links(settings: Settings, services: Sequence[Service]) -> Mapping[str, str]:
     """Where to go from a path that is not there: an aid to developers, nobody else's business."""
     if settings.environment != "development":
         return {}

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger("gateway.exchange")
+
+Outcome = Literal["ok", "client left", "timeout", "rejected", "error"]
 
 _KEY = "gateway.exchange"
 _HEADER = b"x-request-id"
 _VALID = re.compile(rb"[A-Za-z0-9._~:+/=-]{1,128}")
+# W3C Trace Context, section 3.2.2. A later version may have more fields.
+_TRACEPARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
+
+
+_SWITCHING_PROTOCOLS = 101
+_FORBIDDEN = 403
+_SERVER_ERROR = 500
+_GOING_AWAY = 1001  # RFC 6455, section 7.4.1
 
 
 class Exchange:
@@ -24,14 +42,37 @@ class Exchange:
 
     Args:
         request_id: The request's ID, the same in every message about it.
+        scope: The request, as it came.
         task: The task that answers it.
 
     Attributes:
+        method: The request's method; `WEBSOCKET` for a handshake.
+        path: Decoded, with the mount's prefix, as it came.
+        query: The query string, as it came; nothing logs it unless asked to.
+        fields: The request's headers by name, as they came; of several alike the last.
+        client: The client's address, without its port; empty where it has none.
+        trace_id: Of the `traceparent` that came with it, or of the span that was opened for it;
+            32 hexadecimal digits, or empty.
+        mount: The name of the mount that answers; empty where none does.
+        stack: What the mount's service is made with: "Flask", "FastAPI", "WSGI", "ASGI"; empty
+            where no mount answers.
+        route: The service's own template of the route that matched, `/items/<int:item_id>`; empty
+            where none did or the service does not say.
+        status: The answer's status; 0 where none began.
+        bytes_in: Bytes of the request's body that were received.
+        bytes_out: Bytes of the answer's body that were handed to the server.
+        started: When the request was complete up to its body (`time.perf_counter`, seconds).
+        first_byte: When the answer began; 0.0 where it did not.
+        ended: When the answer ended.
+        waited: Seconds that the request waited for a thread.
+        outcome: How it ended.
         answered: Whether the answer has begun, after which nobody can begin another.
         complete: Whether the answer has ended.
         ending: Whether `end` was called.
-        route: The service's own template of the route that matched, `/items/<int:item_id>`; empty
-            where none did or the service does not say.
+        expired: Whether `expire` was called.
+        forwarded: Whether the request came with headers as a proxy sets them.
+        last_received: When the last piece of the body arrived; 0.0 where none did.
+        last_sent: When the last piece of the answer was handed to the server.
         observers: Called with the `http.response.start` message, outermost last.
     """
 
@@ -39,32 +80,97 @@ class Exchange:
         "__weakref__",
         "_task",
         "answered",
+        "bytes_in",
+        "bytes_out",
+        "client",
         "complete",
+        "ended",
         "ending",
+        "expired",
+        "fields",
+        "first_byte",
+        "forwarded",
+        "last_received",
+        "last_sent",
+        "method",
+        "mount",
         "observers",
+        "outcome",
+        "path",
+        "query",
         "request_id",
         "route",
+        "stack",
+        "started",
+        "status",
+        "trace_id",
+        "waited",
     )
 
-    def __init__(self, request_id: str, task: asyncio.Task[Any] | None = None) -> None:
+    def __init__(
+        self,
+        request_id: str,
+        scope: Scope,
+        fields: Mapping[bytes, bytes],
+        task: asyncio.Task[Any] | None = None,
+    ) -> None:
         self.request_id = request_id
+        self.fields = fields
         self._task = task
-        self.answered = False
-        self.complete = False
-        self.ending = False
-        self.route = ""
+        self.method: str = scope.get("method", "WEBSOCKET")
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        client = scope.get("client")
+        self.client: str = client[0] if client else ""
+        self.trace_id = self.mount = self.stack = self.route = ""
+        self.status = self.bytes_in = self.bytes_out = 0
+        self.started = time.perf_counter()
+        self.first_byte = self.last_received = self.last_sent = self.ended = self.waited = 0.0
+        self.outcome: Outcome = "ok"
+        self.answered = self.complete = self.ending = self.expired = self.forwarded = False
         self.observers: list[Callable[[Message], None]] = []
 
     def end(self) -> None:
         """End the answer here, cleanly, whatever the service does. From any thread."""
         self.ending = True
+        self._cancel()
+
+    def expire(self) -> None:
+        """Its time is up: what has not begun is answered by the gateway, the rest is broken off."""
+        self.expired = True
+        self.outcome = "timeout"
+        self._cancel()
+
+    def take_back_cancellation(self) -> bool:
+        """Go on after a cancellation, if it was ours; False where it was somebody else's."""
+        if self._task is None or not (self.ending or self.expired):
+            return False
+        self._task.uncancel()
+        return True
+
+    def _cancel(self) -> None:
         if self._task is not None:
             # The service may send from a task of its own; this is the request's.
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
-# Called with the exchange and the `http.response.start` message.
-AnswerObserver = Callable[[Exchange, Message], None]
+# The exchange that the running code belongs to, in the event loop and in the threads of services.
+current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
+
+
+@dataclass(frozen=True)
+class Observers:
+    """Whoever wants to know of every exchange.
+
+    Attributes:
+        opened: Called with the exchange and the request's scope, before anything else sees it.
+        answered: Called with the exchange and the `http.response.start` message.
+        closed: Called with the exchange after its end. What they raise is logged and fails nothing.
+    """
+
+    opened: Sequence[Callable[[Exchange, Scope], None]] = ()
+    answered: Sequence[Callable[[Exchange, Message], None]] = ()
+    closed: Sequence[Callable[[Exchange], None]] = ()
 
 
 def exchange_of(scope: Scope) -> Exchange:
@@ -80,11 +186,31 @@ def exchange_of(scope: Scope) -> Exchange:
     return exchange
 
 
+def announces_body(exchange: Exchange) -> bool:
+    """Whether the request says that it has a body (RFC 9112, section 6)."""
+    fields = exchange.fields
+    return fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in fields
+
+
+def note_mount(scope: Scope, name: str, stack: str) -> None:
+    """Tell the exchange, if one is open, which mount answers."""
+    exchange: Exchange | None = scope.get(_KEY)
+    if exchange is not None:
+        exchange.mount, exchange.stack = name, stack
+
+
 def note_route(scope: Scope, template: str) -> None:
     """Tell the exchange, if one is open, which route of the service matched."""
     exchange: Exchange | None = scope.get(_KEY)
     if exchange is not None:
         exchange.route = template
+
+
+def note_wait(scope: Scope, seconds: float) -> None:
+    """Tell the exchange, if one is open, how long the request waited for a thread."""
+    exchange: Exchange | None = scope.get(_KEY)
+    if exchange is not None:
+        exchange.waited = seconds
 
 
 class ExchangeMiddleware:
@@ -95,46 +221,73 @@ class ExchangeMiddleware:
 
     Args:
         app: What the request goes to.
-        observers: Called where an answer begins, before the exchange's own observers.
+        observers: Of every exchange.
     """
 
-    def __init__(self, app: ASGIApp, observers: Sequence[AnswerObserver] = ()) -> None:
+    def __init__(self, app: ASGIApp, observers: Observers | None = None) -> None:
         self.app = app
-        self._observers = observers
+        self._observers = observers or Observers()
         # Not a secret: an ID only has to be unique, and the kernel's generator costs a call each.
         self._random_bits = random.Random().getrandbits  # noqa: S311
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open the exchange of one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Open the exchange of one request, and close it."""
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        identifier = self._identify(scope)
-        task = asyncio.current_task()
-        exchange = scope[_KEY] = Exchange(identifier.decode(), task)
+            return self.app(scope, receive, send)
+        return self._run(scope, receive, send)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = self._open(scope)
+        identifier = exchange.request_id.encode()
 
         def send_observed(message: Message) -> Awaitable[None]:
             kind = message["type"]
             if kind == "http.response.body":
+                exchange.bytes_out += len(message.get("body", b""))
+                exchange.last_sent = time.perf_counter()
                 exchange.complete = not message.get("more_body", False)
             elif kind == "http.response.start":
                 self._begin(exchange, message, identifier)
+            elif kind.startswith("websocket."):
+                _note_websocket(exchange, message)
             # Not awaited here: one coroutine less for each message.
             return send(message)
 
         try:
-            await self.app(scope, receive, send_observed)
+            await self.app(scope, _counting(exchange, receive), send_observed)
+            if exchange.ending:
+                # The service took the cancellation for the client's leave.
+                await _end_answer(exchange, send)
         except asyncio.CancelledError:
-            if not exchange.ending or task is None:
+            if not exchange.take_back_cancellation():
+                exchange.outcome = "timeout"  # the drain's
                 raise
-            task.uncancel()
-        if exchange.ending and exchange.answered and not exchange.complete:
-            # Whether the cancellation came through or the service took it for the client's leave.
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if exchange.ending:
+                await _end_answer(exchange, send)
+            # Else broken off: the server closes the connection, so that the client knows.
+        except BaseException:
+            exchange.outcome = "error"
+            raise
+        finally:
+            self._close(exchange, scope)
+
+    def _open(self, scope: Scope) -> Exchange:
+        fields = dict(scope["headers"])
+        identifier = self._identify(scope, fields)
+        exchange = Exchange(identifier.decode(), scope, fields, asyncio.current_task())
+        if traceparent := fields.get(b"traceparent"):
+            exchange.trace_id = _trace_id(traceparent)
+        scope[_KEY] = exchange
+        current_exchange.set(exchange)
+        for opened in self._observers.opened:
+            opened(exchange, scope)
+        return exchange
 
     def _begin(self, exchange: Exchange, message: Message, identifier: bytes) -> None:
+        exchange.first_byte = time.perf_counter()
+        exchange.status = message["status"]
         exchange.answered = True
-        for observe in self._observers:
+        for observe in self._observers.answered:
             observe(exchange, message)
         if exchange.observers:
             for observe_this in exchange.observers:
@@ -145,10 +298,28 @@ class ExchangeMiddleware:
         headers.append((_HEADER, identifier))
         message["headers"] = headers
 
-    def _identify(self, scope: Scope) -> bytes:
+    def _close(self, exchange: Exchange, scope: Scope) -> None:
+        exchange.ended = time.perf_counter()
+        if not exchange.route:
+            # What routes an ASGI service leaves its route here.
+            template = getattr(scope.get("route"), "path", "")
+            exchange.route = template if isinstance(template, str) else ""
+        if exchange.outcome == "ok":
+            if exchange.status >= _SERVER_ERROR:
+                exchange.outcome = "error"
+            elif not exchange.complete and exchange.status != _SWITCHING_PROTOCOLS:
+                exchange.outcome = "client left"
+        for closed in self._observers.closed:
+            try:
+                closed(exchange)
+            except Exception:
+                # What is told of a request must not fail it.
+                logger.exception("request %s could not be recorded", exchange.request_id)
+
+    def _identify(self, scope: Scope, fields: Mapping[bytes, bytes]) -> bytes:
         """The request's ID, which its headers carry from here on."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if _HEADER in dict(headers):
+        if _HEADER in fields:
             given = [value for name, value in headers if name == _HEADER]
             if len(given) == 1 and _VALID.fullmatch(given[0]):
                 return given[0]
@@ -156,3 +327,48 @@ class ExchangeMiddleware:
         identifier = b"%032x" % self._random_bits(128)
         scope["headers"] = [*headers, (_HEADER, identifier)]
         return identifier
+
+
+def _trace_id(traceparent: bytes) -> str:
+    match = _TRACEPARENT.fullmatch(traceparent)
+    return match[1].decode() if match else ""
+
+
+def _counting(exchange: Exchange, receive: Receive) -> Receive:
+    """`receive`, counting the body's bytes where one is announced (RFC 9112, section 6)."""
+    if not announces_body(exchange):
+        return receive
+
+    async def receive_counted() -> Message:
+        message = await receive()
+        if message["type"] == "http.request":
+            exchange.bytes_in += len(message.get("body", b""))
+            exchange.last_received = time.perf_counter()
+        return message
+
+    return receive_counted
+
+
+def _note_websocket(exchange: Exchange, message: Message) -> None:
+    kind = message["type"]
+    if kind == "websocket.accept":
+        exchange.status = _SWITCHING_PROTOCOLS
+        exchange.answered = True
+        exchange.first_byte = time.perf_counter()
+    elif kind == "websocket.close":
+        exchange.status = exchange.status or _FORBIDDEN  # on the wire, before an accept
+        exchange.complete = True
+    elif kind == "websocket.http.response.start":
+        exchange.status = message["status"]
+        exchange.complete = True
+
+
+async def _end_answer(exchange: Exchange, send: Send) -> None:
+    """Complete what has begun."""
+    if not exchange.answered or exchange.complete:
+        return
+    exchange.complete = True
+    if exchange.status == _SWITCHING_PROTOCOLS:
+        await send({"type": "websocket.close", "code": _GOING_AWAY})
+    else:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -21,13 +21,15 @@ class Health:
         draining: The process was told to stop. Never turns back.
         deadline: When the process has to be gone, once it was told to stop (monotonic seconds).
         services: Whether each service is ready, by the name of its mount.
-        on_drain: Called when the drain begins, in whatever the process is doing then.
+        stopping: The process takes no more connections. Never turns back.
+        on_stop: Called when it begins to stop, in whatever the process is doing then.
     """
 
     draining: bool = False
     deadline: float | None = None
     services: dict[str, bool] = field(default_factory=dict)
-    on_drain: list[Callable[[], None]] = field(default_factory=list)
+    stopping: bool = False
+    on_stop: list[Callable[[], None]] = field(default_factory=list)
 
     def drain(self, seconds: float = math.inf) -> None:
         """Ask to be sent nothing more. The first call counts.
@@ -39,7 +41,13 @@ class Health:
             return
         self.draining = True
         self.deadline = time.monotonic() + seconds
-        for act in self.on_drain:
+
+    def stop(self) -> None:
+        """End what has no end of its own. The first call counts."""
+        if self.stopping:
+            return
+        self.stopping = True
+        for act in self.on_stop:
             act()
 
     def left(self, at_most: float) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -170,17 +170,22 @@ class LifespanMiddleware:
         health: Learns which services are ready.
         startup_seconds: How long each may take to start.
         drain_seconds: How long all together may take to stop.
+        background: What runs beside the requests, from before the services' start to after their
+            end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         app: ASGIApp,
         lifespans: Sequence[ServiceLifespan],
         health: Health,
         startup_seconds: float,
         drain_seconds: float,
+        *,
+        background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         self.app = app
+        self._background = background
         self._lifespans = lifespans
         self._health = health
         self._startup_seconds = startup_seconds
@@ -193,6 +198,15 @@ class LifespanMiddleware:
         return self._run(receive, send)
 
     async def _run(self, receive: Receive, send: Send) -> None:
+        background = [asyncio.create_task(work()) for work in self._background]
+        try:
+            await self._run_lifespans(receive, send)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+
+    async def _run_lifespans(self, receive: Receive, send: Send) -> None:
         await receive()
         started: list[ServiceLifespan] = []
         try:
@@ -224,6 +238,7 @@ class LifespanMiddleware:
         that were started before it.
         """
         self._health.drain()
+        self._health.stop()
         failures = []
         while started:
             share = self._health.left(self._drain_seconds) / (len(started) + 1)

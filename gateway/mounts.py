@@ -9,6 +9,8 @@ from typing import Any
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.exchange import note_mount
+
 # What an outer Starlette leaves in the scope for the applications below it. A service must not see
 # it: `request.url_for` would look into the gateway's routes instead of the service's own.
 _OF_THE_ROOT = frozenset({"app", "app_root_path", "endpoint", "path_params", "route", "router"})
@@ -23,6 +25,7 @@ class Mount:
         app: The service, as ASGI.
         host: The only host it answers for: `api.example.com`, `*.example.com`, or empty for any.
         name: For reports.
+        stack: What the service is made with, for reports.
         state: What the service's lifespan has put into its state.
         path_may_be_empty: Whether the service takes an empty path for `prefix` without its slash,
             as PEP 3333 says of PATH_INFO. Others are given the slash.
@@ -32,6 +35,7 @@ class Mount:
     app: ASGIApp
     host: str = ""
     name: str = ""
+    stack: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
     path_may_be_empty: bool = False
 
@@ -91,6 +95,7 @@ class MountTable(BaseRoute):
         mount = self.find(path, host)
         if mount is None:
             return self._otherwise(scope, receive, send)
+        note_mount(scope, mount.name, mount.stack)
         return mount.app(child_scope(scope, mount), receive, send)
 
 

@@ -13,6 +13,7 @@ else gets `application/problem+json`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -27,11 +28,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from gateway.exchange import exchange_of
+from gateway.exchange import Outcome, exchange_of
 
 logger = logging.getLogger("gateway.problems")
 
 _JSON = "application/problem+json"
+# The pages are one file each: nothing is fetched, nothing is run, nobody may frame them.
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+)
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -44,12 +49,26 @@ h1 {{ font-size: 1.6rem; margin-bottom: .25rem }}
 small {{ opacity: .75 }}
 </style>
 <main>
-<h1>{status} {title}</h1>
-<p>{detail}</p>
-{links}<p><small>Request <code>{request_id}</code></small></p>
+{body}
 </main>
 </html>
 """
+
+
+def page(title: str, body: str) -> str:
+    """A page of the gateway's own.
+
+    Args:
+        title: Text.
+        body: HTML, escaped already.
+    """
+    return _PAGE.format(title=escape(title), body=body)
+
+
+def accepts_html(scope: Scope) -> bool:
+    """Whether the request would rather have a page than JSON: a browser's navigation does."""
+    accepted = parse_accept_header(Request(scope).headers.get("accept"), MIMEAccept)
+    return bool(accepted.best_match([_JSON, "text/html"], default=_JSON) == "text/html")
 
 
 def problem(
@@ -73,22 +92,18 @@ def problem(
         The answer, in the form that the request accepts (RFC 9457, section 3; RFC 9110, 12.5.1).
     """
     identifier = exchange_of(scope).request_id
-    request = Request(scope)
-    accepted = parse_accept_header(request.headers.get("accept"), MIMEAccept)
-    if accepted.best_match([_JSON, "text/html"], default=_JSON) == "text/html":
-        body = _PAGE.format(
-            status=int(status),
-            title=escape(status.phrase),
-            detail=escape(detail),
-            links="".join(
-                f'<p><a href="{escape(path)}">{escape(label)}</a></p>\n'
-                for label, path in (links or {}).items()
-            ),
-            request_id=escape(identifier),
+    if accepts_html(scope):
+        ways = "".join(
+            f'<p><a href="{escape(path)}">{escape(label)}</a></p>\n'
+            for label, path in (links or {}).items()
+        )
+        body = page(
+            status.phrase,
+            f"<h1>{int(status)} {escape(status.phrase)}</h1>\n<p>{escape(detail)}</p>\n{ways}"
+            f"<p><small>Request <code>{escape(identifier)}</code></small></p>",
         )
         media_type = "text/html"
-        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        headers = {**(headers or {}), "Content-Security-Policy": policy}
+        headers = {**(headers or {}), "Content-Security-Policy": PAGE_POLICY}
     else:
         document = {
             "type": "about:blank",
@@ -148,10 +163,47 @@ class Refusal(Exception):
     status: HTTPStatus
     detail: str
     headers: Mapping[str, str] = MappingProxyType({})
+    outcome: Outcome = "rejected"
+
+
+class BodyTooLarge(Refusal):
+    """The body is larger than the mount accepts."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    detail = "The body is larger than this service accepts."
+    # What is still on its way is not read.
+    headers = MappingProxyType({"Connection": "close"})
+
+
+class BodyTimeout(Refusal):
+    """The body did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    detail = "The body did not arrive in time."
+    headers = MappingProxyType({"Connection": "close"})
+    outcome = "timeout"
+
+
+class Expired(Refusal):
+    """The service did not begin its answer in time."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    detail = "The service did not answer in time."
+    outcome = "timeout"
 
 
 class GaveUp(Exception):
     """An answer that has begun is not finished, and the log need not know more than the words."""
+
+
+async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a refusal; a WebSocket handshake with 403."""
+    exchange_of(scope).outcome = refusal.outcome
+    if scope["type"] == "websocket":
+        await refuse_websocket(receive, send)
+        return
+    answer = problem(scope, refusal.status, refusal.detail, headers=refusal.headers)
+    await answer(scope, receive, send)
 
 
 class ProblemsMiddleware:
@@ -170,18 +222,21 @@ class ProblemsMiddleware:
         except Refusal as refusal:
             if exchange_of(scope).answered:
                 raise
-            answer = problem(scope, refusal.status, refusal.detail, headers=refusal.headers)
-            await answer(scope, receive, send)
+            await refuse(refusal, scope, receive, send)
         except GaveUp as reason:
             # Its connection is closed by the server, as the answer is not complete.
             logger.warning("request %s was given up: %s", exchange_of(scope).request_id, reason)
+        except asyncio.CancelledError:
+            exchange = exchange_of(scope)
+            begins = exchange.expired and not exchange.answered
+            if not begins or not exchange.take_back_cancellation():
+                raise
+            await refuse(Expired(), scope, receive, send)
         except Exception:
             exchange = exchange_of(scope)
+            exchange.outcome = "error"
             logger.exception(
-                "request %s failed: %s %r",
-                exchange.request_id,
-                scope.get("method", "WEBSOCKET"),
-                scope["path"],
+                "request %s failed: %s %r", exchange.request_id, exchange.method, exchange.path
             )
             if scope["type"] != "http" or exchange.answered:
                 raise  # what was begun cannot be answered again; the server ends the connection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import errno
 import functools
 import gc
@@ -13,22 +13,25 @@ import signal
 import socket
 import ssl
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from gateway.app import create_app
-from gateway.config import Configuration, ConfigurationError, ServerSettings
+from gateway.config import Configuration, ConfigurationError, ServerSettings, Settings
 from gateway.health import Health
 from gateway.loading import Service, load_services
+from gateway.protocol import ConnectionCounts, FrontDoorProtocol, RequestLimits
+from gateway.telemetry.logs import configure_logging
+from gateway.telemetry.metrics import SHARED_FOLDER_VARIABLE
 
 logger = logging.getLogger("gateway.server")
 
@@ -68,10 +71,14 @@ def serve(
     listener, address = _listen(settings.server, configuration.project, tls=bool(tls))
     announce_address = functools.partial(announce, address)
     several = reload or settings.server.workers > 1
-    application = functools.partial(_application, configuration, None if several else services)
+    counts = ConnectionCounts()
     config = _Config(
-        application,
+        # Together with the counts, so that both are the same ones in each worker.
+        functools.partial(_application, configuration, None if several else services, counts),
+        _limits(settings.server),
+        counts,
         factory=True,
+        http=FrontDoorProtocol,
         workers=1 if reload else settings.server.workers,
         reload=reload,
         reload_dirs=[str(configuration.project)] if reload else None,
@@ -79,30 +86,41 @@ def serve(
         interface="asgi3",
         proxy_headers=False,
         server_header=False,
-        access_log=settings.server.access_log,
-        log_level=settings.server.log_level,
-        log_config=_log_config(settings.server.log_level),
+        # The gateway's own, from the record of each exchange.
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=settings.server.keep_alive_seconds,
         # How long a worker that replaces another (SIGHUP) may take to start.
         timeout_worker_healthcheck=math.ceil(settings.server.startup_seconds),
-        timeout_graceful_shutdown=settings.server.drain_seconds * _SHARE_OF_REQUESTS,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=_seconds_for_requests(settings.server),
         ssl_certfile=tls[0] if tls else None,
         ssl_keyfile=tls[1] if tls else None,
         ssl_keyfile_password=settings.server.tls_key_password.get_secret_value() or None,
     )
+    with _figures_folder(wanted=several and settings.telemetry.metrics):
+        return _run(config, configuration, listener, announce_address)
+
+
+def _run(
+    config: _Config,
+    configuration: Configuration,
+    listener: socket.socket,
+    announce: Callable[[], None],
+) -> int:
+    server = configuration.checked().server
     try:
-        if reload:
-            _Reloader(config, target=uvicorn.Server(config).run, sockets=[listener]).run_announced(
-                announce_address
-            )
+        if config.reload:
+            target = uvicorn.Server(config).run
+            _Reloader(config, target=target, sockets=[listener]).run_announced(announce)
             return 0
-        if several:
+        if config.workers > 1:
             workers = _Workers(config, [listener])
-            return workers.run_announced(announce_address, settings.server.drain_seconds)
-        return _serve_here(config, listener, announce_address)
+            return workers.run_announced(announce, server.drain_seconds)
+        return _serve_here(config, listener, announce)
     finally:
         listener.close()
-        if settings.server.unix_socket:
-            (configuration.project / settings.server.unix_socket).unlink(missing_ok=True)
+        if server.unix_socket:
+            (configuration.project / server.unix_socket).unlink(missing_ok=True)
 
 
 def _serve_here(
@@ -122,7 +140,21 @@ def _serve_here(
 
 
 class _Config(uvicorn.Config):
-    """Reloads an application that is not an import string: a callable does as well here."""
+    """What uvicorn's has no room for: the limits of connections, and what they count.
+
+    Reloads an application that is not an import string, too: a callable does as well here.
+    """
+
+    def __init__(
+        self,
+        app: Callable[[], Starlette],
+        limits: RequestLimits,
+        counts: ConnectionCounts,
+        **options: Any,
+    ) -> None:
+        super().__init__(app, **options)
+        self.request_limits = limits
+        self.connection_counts = counts
 
     @property
     def should_reload(self) -> bool:
@@ -184,9 +216,12 @@ class _Reloader(ChangeReload):  # type: ignore[misc, valid-type]
         self.run()
 
 
-def _application(configuration: Configuration, services: list[Service] | None) -> Starlette:
+def _application(
+    configuration: Configuration, services: list[Service] | None, counts: ConnectionCounts
+) -> Starlette:
     """The root application, in the process that serves it, with uvicorn's handlers in place."""
     settings = configuration.checked()
+    log_to_stderr(settings)
     sys.setswitchinterval(settings.server.switch_interval_seconds)
     try:
         services = services or load_services(configuration)
@@ -194,38 +229,69 @@ def _application(configuration: Configuration, services: list[Service] | None) -
         # A file changed since the supervisor looked.
         print(f"gateway: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(_START_FAILED)
+    # A service may have configured logging for itself.
+    log_to_stderr(settings)
     # What is loaded by now stays: the garbage collector need not look at it again and again.
     gc.collect()
     gc.freeze()
     health = Health()
-    _on_stop_signal(lambda: _begin_drain(health, settings.server.drain_seconds))
-    return create_app(settings, services, health)
+    _on_stop_signal(_Stop(health, settings.server))
+    return create_app(settings, services, health, counts)
 
 
-def _on_stop_signal(act: Callable[[], None]) -> None:
-    """Act at the first SIGINT or SIGTERM, before the handler that is in place."""
+class _Stop:
+    """What signals to stop do: the first drains, the second ends the process at once."""
+
+    def __init__(self, health: Health, server: ServerSettings) -> None:
+        self._health = health
+        self._server = server
+        self._signals = 0
+
+    def __call__(self, number: int, hand_on: Callable[[], None]) -> None:
+        """A signal came; `hand_on` gives it to whoever had it before."""
+        self._signals += 1
+        if self._signals > 1:
+            logger.warning("a second signal: exiting at once")
+            logging.shutdown()
+            os._exit(_STILL_BUSY)
+        drain_seconds = self._server.drain_seconds
+        self._health.drain(drain_seconds)
+        # A thread of a WSGI service cannot be stopped, and Python waits for it at exit. The process
+        # keeps its word all the same.
+        _after(drain_seconds, lambda: _give_up(drain_seconds))
+        delay = self._server.drain_delay_seconds
+        if not delay:
+            self._stop(hand_on)
+            return
+        logger.info("not ready any more; serving for %g s yet", delay)
+        _after(delay, lambda: self._stop(hand_on))
+
+    def _stop(self, hand_on: Callable[[], None]) -> None:
+        self._health.stop()
+        hand_on()
+
+
+def _after(seconds: float, act: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
+
+
+def _on_stop_signal(act: Callable[[int, Callable[[], None]], None]) -> None:
+    """Act on SIGINT and SIGTERM, in the place of the handler that is there."""
     if threading.current_thread() is not threading.main_thread():
         return  # in somebody else's process; its owner stops it
     for number in (signal.SIGINT, signal.SIGTERM):
         previous = signal.getsignal(number)
 
         def handle(received: int, frame: FrameType | None, previous: Any = previous) -> None:
-            act()
-            if callable(previous):
-                previous(received, frame)
+            def hand_on() -> None:
+                if callable(previous):
+                    previous(received, frame)
+
+            act(received, hand_on)
 
         signal.signal(number, handle)
-
-
-def _begin_drain(health: Health, drain_seconds: float) -> None:
-    if health.draining:
-        return
-    health.drain(drain_seconds)
-    # A thread of a WSGI service cannot be stopped, and Python waits for it at exit. The process
-    # keeps its word all the same.
-    timer = threading.Timer(drain_seconds, _give_up, [drain_seconds])
-    timer.daemon = True
-    timer.start()
 
 
 def _give_up(drain_seconds: float) -> None:
@@ -319,8 +385,41 @@ def _check_tls(server: ServerSettings, project: Path) -> tuple[str, str] | None:
     return str(certificate), str(key)
 
 
-def _log_config(level: str) -> dict[str, Any]:
-    config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
-    handler = {"handlers": ["default"], "level": level.upper(), "propagate": False}
-    config["loggers"]["gateway"] = handler
-    return config
+def log_to_stderr(settings: Settings) -> None:
+    """Have everything logged there, as the settings say."""
+    configure_logging(
+        settings.server.log_level,
+        settings.server.log_format,
+        production=settings.environment == "production",
+        stream=sys.stderr,
+    )
+
+
+def _limits(server: ServerSettings) -> RequestLimits:
+    return RequestLimits(
+        header_seconds=server.header_seconds,
+        header_fields=server.header_fields,
+        header_bytes=server.header_bytes,
+        target_bytes=server.target_bytes,
+        connections=server.connections,
+        write_seconds=server.write_seconds,
+    )
+
+
+def _seconds_for_requests(server: ServerSettings) -> float:
+    """How long running requests may take, once no more are accepted."""
+    return max(server.drain_seconds - server.drain_delay_seconds, 0.0) * _SHARE_OF_REQUESTS
+
+
+@contextlib.contextmanager
+def _figures_folder(*, wanted: bool) -> Iterator[None]:
+    """Where workers keep their figures, so that each can tell those of all."""
+    if not wanted or os.environ.get(SHARED_FOLDER_VARIABLE):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="gateway-", ignore_cleanup_errors=True) as folder:
+        os.environ[SHARED_FOLDER_VARIABLE] = folder
+        try:
+            yield
+        finally:
+            del os.environ[SHARED_FOLDER_VARIABLE]

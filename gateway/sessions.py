@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -156,6 +156,37 @@ def shared_cookie(
     return next((cookie for cookie in cookies if cookie is not None), None)
 
 
+def session_value(cookie: SessionCookie | None) -> Callable[[Scope, str], str]:
+    """Reads values of the shared session from requests, whichever stack they go to.
+
+    Args:
+        cookie: How the session travels; None where none is shared.
+
+    Returns:
+        A function of the request's scope and a value's name; it gives the value as text, empty
+        where there is none.
+    """
+
+    def read(scope: Scope, name: str) -> str:
+        session = read_session(cookie, scope) if cookie is not None else Session()
+        value = session.get(name)
+        return "" if value is None else str(value)
+
+    return read
+
+
+def read_session(cookie: SessionCookie, scope: Scope) -> Session:
+    """The session that a request came with."""
+    lines = [value for name, value in scope["headers"] if name == b"cookie"]
+    name = cookie.name.encode()
+    if not any(name in line for line in lines):
+        return Session()
+    # Read as Flask reads it: of two cookies of one name, the first.
+    cookies = parse_cookie(b"; ".join(lines).decode("latin-1"))
+    value = cookies.get(cookie.name)
+    return cookie.load(value) if value else Session()
+
+
 class SharedSession:
     """Gives an ASGI service the shared session.
 
@@ -167,29 +198,19 @@ class SharedSession:
     def __init__(self, app: ASGIApp, cookie: SessionCookie) -> None:
         self.app = app
         self._cookie = cookie
-        self._name = cookie.name.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the session before the service runs, write it with the answer's headers."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        session = self._read(scope)
+        session = read_session(self._cookie, scope)
         # The service may put another session of its own into the scope; this one stays ours.
         scope["session"] = session
         # Not the scope itself, which holds the exchange: a cycle is work for the garbage collector.
         tls = scope.get("scheme") in {"https", "wss"}
         exchange_of(scope).observers.append(functools.partial(self._write, session, tls))
         await self.app(scope, receive, send)
-
-    def _read(self, scope: Scope) -> Session:
-        lines = [value for name, value in scope["headers"] if name == b"cookie"]
-        if not any(self._name in line for line in lines):
-            return Session()
-        # Read as Flask reads it: of two cookies of one name, the first.
-        cookies = parse_cookie(b"; ".join(lines).decode("latin-1"))
-        value = cookies.get(self._cookie.name)
-        return self._cookie.load(value) if value else Session()
 
     def _write(self, session: Session, tls: bool, message: Message) -> None:
         write = self._cookie.must_write(session)

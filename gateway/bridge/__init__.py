@@ -23,6 +23,7 @@ from gateway.bridge.environ import Environ, EnvironBuilder
 from gateway.bridge.headers import HeaderEncoder
 from gateway.bridge.pool import Saturated, WorkerPool
 from gateway.bridge.responder import Application, Call, FileWrapper, WSGIApp, pieces
+from gateway.exchange import note_wait
 from gateway.problems import GaveUp
 
 __all__ = ["Bridge", "BridgeLimits"]
@@ -143,6 +144,7 @@ class Bridge:
             raise
         try:
             await call.answered
+            note_wait(environ["asgi.scope"], call.waited)
             start = {"type": "http.response.start", "status": call.status, "headers": call.headers}
             if call.complete:
                 await send(start)

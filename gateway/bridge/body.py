@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 
 from starlette.types import Message, Receive
 
-from gateway.problems import Refusal
+from gateway.problems import BodyTimeout, BodyTooLarge, Refusal
 
 logger = logging.getLogger("gateway.bridge")
 
@@ -35,23 +35,6 @@ class ClientLeft(OSError):
 
     def __init__(self) -> None:
         super().__init__("the client left before its request was complete")
-
-
-class BodyTooLarge(Refusal):
-    """The body is larger than the mount accepts."""
-
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    detail = "The body is larger than this service accepts."
-    # What is still on its way is not read.
-    headers = MappingProxyType({"Connection": "close"})
-
-
-class BodyTimeout(Refusal):
-    """The body did not arrive in time."""
-
-    status = HTTPStatus.REQUEST_TIMEOUT
-    detail = "The body did not arrive in time."
-    headers = MappingProxyType({"Connection": "close"})
 
 
 class NoRoom(Refusal):

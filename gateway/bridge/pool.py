@@ -11,6 +11,7 @@ All methods but `notify` are called on the event loop.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import sys
 import threading
@@ -47,7 +48,13 @@ SWEEP_SECONDS = 0.1
 
 
 class Job(Protocol):
-    """What a worker does for one request."""
+    """What a worker does for one request.
+
+    Attributes:
+        waited: Seconds that it waited for a worker.
+    """
+
+    waited: float
 
     def run(self) -> None:
         """Do it, in a worker's thread. Never raises."""
@@ -169,6 +176,11 @@ class WorkerPool:
     def stuck(self) -> int:
         """Workers whose job has expired and still runs."""
         return self._stuck
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """What has happened since the start, by name."""
+        return dataclasses.asdict(self.counters)
 
     # --- on the event loop ----------------------------------------------------------------------
 
@@ -420,6 +432,7 @@ class WorkerPool:
                 if self._jobs and not surplus and not rests:
                     self._last_taken = time.monotonic()
                     worker.since, worker.job = self._jobs.popleft()
+                    worker.job.waited = self._last_taken - worker.since
                     self._busy += 1
                     return worker.job
                 self._awake -= 1

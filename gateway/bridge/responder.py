@@ -16,14 +16,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from gateway.bridge.environ import Environ
 from gateway.bridge.headers import HeaderEncoder, Headers
 from gateway.bridge.pool import WorkerPool
-from gateway.problems import Refusal
+from gateway.problems import Expired
 
 logger = logging.getLogger("gateway.bridge")
 
@@ -46,13 +45,6 @@ class Abandoned(Exception):
 
 class ShortAnswer(Exception):
     """The application announced more than it gave; the server must not call that whole."""
-
-
-class Expired(Refusal):
-    """The application did not begin its answer in time."""
-
-    status = HTTPStatus.GATEWAY_TIMEOUT
-    detail = "The service did not answer in time."
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +131,7 @@ class Call:
     content_length: int | None = None
     sent = 0
     left = False
+    waited = 0.0  # seconds for a thread
     _bodiless = False  # RFC 9110, 6.4.1: whatever the application yields
     _streaming = False
     _abandoned = False

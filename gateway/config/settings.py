@@ -72,7 +72,62 @@ class ServerSettings(Section):
         20.0,
         "After SIGTERM: finish what runs, then exit, whatever a thread does.",
     )
+    drain_delay_seconds: float = _seconds(
+        0.0,
+        "After SIGTERM: go on serving for so long, while readiness says 503 and the load balancer "
+        "finds out. Counts against `drain_seconds`.",
+        or_zero=True,
+    )
+    root_path: str = _setting(
+        "",
+        "Public prefix of the whole gateway, where a proxy serves it under one and does not send "
+        "`X-Forwarded-Prefix`.",
+        'segments without a trailing slash, such as "/apps", or nothing',
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+    )
+    connections: int = _setting(
+        1000,
+        "Connections of one process. Above it, the one that has waited longest without a request "
+        "is closed; where none waits, the newest is refused with 503.",
+        "an integer from 1 to 1000000",
+        ge=1,
+        le=1_000_000,
+    )
+    keep_alive_seconds: float = _seconds(5.0, "How long a connection is kept for its next request.")
+    header_seconds: float = _seconds(
+        10.0, "How long a request's head may take, from its first byte, before 408."
+    )
+    header_fields: int = _setting(
+        100,
+        "Header fields of a request; 431 above.",
+        "an integer from 10 to 10000",
+        ge=10,
+        le=10000,
+    )
+    header_bytes: int = _setting(
+        64 * 1024,
+        "Bytes of a request's header fields in all; 431 above.",
+        "an integer from 1024 to 1048576",
+        ge=1024,
+        le=1024 * 1024,
+    )
+    target_bytes: int = _setting(
+        8 * 1024,
+        "Bytes of a request's path and query; 414 above.",
+        "an integer from 256 to 65536",
+        ge=256,
+        le=64 * 1024,
+    )
+    write_seconds: float = _seconds(
+        60.0, "How long a client may take nothing of its answer before its connection is closed."
+    )
     access_log: bool = _setting(True, "Log one line per request.", "true or false")
+    log_query_strings: bool = _setting(
+        False, "Log query strings, too, which may hold secrets.", "true or false"
+    )
+    log_format: Literal["auto", "json", "text"] = _setting(
+        "auto", "`auto` is JSON in production and text else.", '"auto", "json" or "text"'
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Least severe message that is logged.", '"debug", "info", "warning" or "error"'
     )
@@ -124,13 +179,95 @@ class SessionSettings(Section):
     )
 
 
+class TelemetrySettings(Section):
+    """What is told of every request."""
+
+    metrics: bool = _setting(True, "Prometheus metrics at `/_gateway/metrics`.", "true or false")
+    traces: bool = _setting(
+        False,
+        "OpenTelemetry traces, sent where the `OTEL_*` variables say; needs the extra `otel`.",
+        "true or false",
+    )
+
+
+_RATE = r"^(off|)$|^ *[1-9][0-9]* *(/|per) *([1-9][0-9]* *)?(second|minute|hour|day)s? *$"
+_RATE_ACCEPTS = '"100/minute", "10 per second", "1000/2 hours", "off"'
+
+
 class EdgeSettings(Section):
     """What every request passes before routing."""
 
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "Who may say, by `X-Forwarded-*` or `Forwarded`, whom a request is for and from.",
+        'a list of networks, ["10.0.0.0/8"]; "unix" for the Unix socket, "*" for everyone',
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        (),
+        "Hosts that are served, probes aside; others get 421. Empty: all.",
+        'a list of host names, ["example.com", "*.example.com"]',
+    )
+    underscores: Literal["drop", "refuse"] = _setting(
+        "drop",
+        "What becomes of header names with an underscore, which WSGI cannot tell from a hyphen.",
+        '"drop" or "refuse"',
+    )
+    concurrency: int = _setting(
+        0,
+        "Requests of one process at the same time; 503 above. 0 for no limit.",
+        "an integer from 0 to 1000000",
+        ge=0,
+        le=1_000_000,
+    )
+    rate_limit: str = _setting(
+        "off",
+        "How often one client may ask, all mounts together; 429 above.",
+        _RATE_ACCEPTS,
+        pattern=_RATE,
+    )
+    rate_limit_key: str = _setting(
+        "client",
+        "Who counts as one: an address, a header's value, or a value of the shared session.",
+        '"client", "header:X-API-Key", "session:user_id"',
+        pattern=r"^(client|header:[A-Za-z0-9-]+|session:[A-Za-z0-9_]+)$",
+    )
+    rate_limit_store: SecretStr = _setting(
+        SecretStr("memory://"),
+        "Where it is counted: in each process, or in Redis for all.",
+        '"memory://", "redis://host:6379/0", "rediss://..."',
+    )
+    rate_limit_fail_open: bool = _setting(
+        True, "Whether requests pass while the store is gone; else 503.", "true or false"
+    )
+    security_headers: dict[str, str] = _setting(
+        {},
+        "Response headers besides `X-Content-Type-Options: nosniff` and `Referrer-Policy: "
+        "strict-origin-when-cross-origin`, where a service does not set them; an empty value "
+        "leaves one out.",
+        'a table of names and values: { X-Frame-Options = "DENY" }',
+    )
     trusted_origins: tuple[str, ...] = _setting(
         (),
         "Other origins whose pages may write to the services (cross-site request forgery).",
         'a list of origins: ["https://app.example.com"]',
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        "Other origins whose pages may read and write (CORS). Empty: none, or what a service says "
+        "itself.",
+        'a list of origins: ["https://app.example.com"]',
+    )
+    cors_headers: tuple[str, ...] = _setting(
+        (), "Request headers that those pages may send.", 'a list of names: ["Authorization"]'
+    )
+    cors_credentials: bool = _setting(
+        False, "Whether those pages may send cookies.", "true or false"
+    )
+    compression: bool = _setting(
+        False,
+        "Compress answers of text with zstd, brotli or gzip, but for streams of events. A service "
+        "that streams text is sent on in larger pieces.",
+        "true or false",
     )
 
 
@@ -200,26 +337,41 @@ class MountSettings(Section):
     )
     max_body_bytes: int = _setting(
         1024 * 1024 * 1024,
-        "Bridge only: a larger body gets 413. 0 for no limit.",
+        "A larger body gets 413. 0 for no limit.",
         "an integer, 0 or more",
         ge=0,
     )
-    body_idle_seconds: float = _seconds(
-        30.0, "Bridge only: how long an upload may stall before 408."
-    )
-    body_timeout_seconds: float = _seconds(
-        600.0, "Bridge only: how long an upload may take before 408."
-    )
+    body_idle_seconds: float = _seconds(30.0, "How long an upload may stall before 408.")
+    body_timeout_seconds: float = _seconds(600.0, "How long an upload may take before 408.")
     response_timeout_seconds: float = _seconds(
         60.0,
-        "Bridge only: how long until an answer begins, waiting for a thread included, before 504. "
-        "0 for no limit.",
+        "How long until an answer begins, waiting for a thread included, before 504. 0 for no "
+        "limit.",
         or_zero=True,
     )
     write_timeout_seconds: float = _seconds(
         60.0,
         "Bridge only: how long a client may take nothing of its answer before it is given up.",
     )
+    stream_idle_seconds: float = _seconds(
+        0.0,
+        "How long an answer that has begun may stand still before it is broken off. 0 for no "
+        "limit.",
+        or_zero=True,
+    )
+    rate_limit: str = _setting(
+        "",
+        "A limit of this mount's own in place of `edge.rate_limit`.",
+        f"{_RATE_ACCEPTS}, or nothing for the edge's",
+        pattern=_RATE,
+    )
+    security_headers: dict[str, str] = _setting(
+        {}, "Headers over `edge.security_headers`.", 'a table: { X-Frame-Options = "SAMEORIGIN" }'
+    )
+    cors_origins: tuple[str, ...] | None = _setting(
+        None, "Origins in place of `edge.cors_origins`.", "a list of origins"
+    )
+    compression: bool | None = _setting(None, "In place of `edge.compression`.", "true or false")
 
 
 class Settings(BaseSettings):
@@ -241,6 +393,9 @@ class Settings(BaseSettings):
     admin: AdminSettings = _setting(AdminSettings(), "The gateway's own endpoints.", "a table")
     session: SessionSettings = _setting(SessionSettings(), "One login.", "a table")
     edge: EdgeSettings = _setting(EdgeSettings(), "What every request passes first.", "a table")
+    telemetry: TelemetrySettings = _setting(
+        TelemetrySettings(), "What is told of every request.", "a table"
+    )
     mounts: tuple[MountSettings, ...] = _setting(
         (), "The services.", "at least one [[mounts]] table with name, prefix and app"
     )

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 
 from gateway.bridge import Bridge, BridgeLimits
 from gateway.bridge.pool import Saturated, WorkerPool
-from gateway.bridge.responder import Expired
+from gateway.problems import Expired
 from tests.bridge.driver import SECONDS, Exchange, scope_of, until
 
 _names = itertools.count()
@@ -72,6 +72,7 @@ class FakeJob:
         self.runs = self.ends = self.notified = self.delivered = 0
         self.expired = self.discarded = self.cancelled = 0
         self.order = -1
+        self.waited = 0.0
 
     _order = itertools.count()
 

@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from gateway.bridge.body import BodyTimeout, BodyTooLarge, NoRoom
+from gateway.bridge.body import NoRoom
 from gateway.bridge.pool import Saturated
+from gateway.problems import BodyTimeout, BodyTooLarge
 from tests.bridge.driver import Exchange, ask, scope_of, until
 from tests.bridge.inputs import CHUNKED, KINDS, App
 from tests.bridge.machines import Gate, bridged

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from gateway.bridge.body import BodyTimeout, BodyTooLarge
+from gateway.problems import BodyTimeout, BodyTooLarge
 from tests.bridge.driver import Exchange, ask, scope_of
 from tests.bridge.inputs import CHUNKED, KINDS, App, read_until_error
 from tests.bridge.machines import bridged

@@ -1,0 +1,252 @@
+"""Who may see the gateway's own endpoints.
+
+With a token: whoever has it, as a bearer token or by the cookie that the sign-in page gives for it.
+Without: a browser on this machine, in development, and nobody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from html import escape
+from http import HTTPStatus
+from types import MappingProxyType
+from urllib.parse import parse_qs, quote
+
+from itsdangerous import BadSignature, TimestampSigner
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from werkzeug.http import dump_cookie
+
+from gateway.edge.hosts import host_name
+from gateway.exchange import exchange_of
+from gateway.problems import PAGE_POLICY, Refusal, accepts_html, page, refuse, refuse_websocket
+
+logger = logging.getLogger("gateway.admin")
+
+COOKIE = "gateway_admin"
+_COOKIE_SECONDS = 12 * 3600
+_ATTEMPTS = parse("10/minute")
+_MOST_FORM_BYTES = 4096
+_SIGN_IN = "/sign-in"
+_SIGN_OUT = "/sign-out"
+_LOOPBACK_NAMES = frozenset({"localhost", "[::1]"})
+
+
+class SignInNeeded(Refusal):
+    """No token, or a wrong one."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    detail = "These endpoints need the admin token: Authorization: Bearer (GATEWAY_ADMIN__TOKEN)."
+    headers = MappingProxyType({"WWW-Authenticate": 'Bearer realm="gateway"'})
+
+
+class NoToken(Refusal):
+    """No token is set, and the request is not from this machine."""
+
+    status = HTTPStatus.FORBIDDEN
+    detail = (
+        "No admin token is set, so these endpoints answer to this machine alone, in development. "
+        "Set GATEWAY_ADMIN__TOKEN."
+    )
+
+
+class TooManyAttempts(Refusal):
+    """A wrong token too often."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    detail = "Too many wrong tokens. Try again in a minute."
+    headers = MappingProxyType({"Retry-After": "60"})
+
+
+class AdminAccess:
+    """Lets through who may see the admin endpoints.
+
+    Args:
+        app: The endpoints.
+        token: The token; empty for none.
+        development: Whether a browser on this machine may do without one.
+        open_paths: What everybody may see, below the prefix: probes.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        *,
+        development: bool,
+        open_paths: Sequence[str] = ("/livez", "/readyz"),
+    ) -> None:
+        self.app = app
+        self._token = token.encode()
+        self._development = development
+        self._open = frozenset(open_paths)
+        # The cookie proves that its holder knew the token; a new token ends all sign-ins.
+        key = hashlib.sha256(b"gateway admin cookie\0" + self._token).digest()
+        self._signer = TimestampSigner(key, salt="gateway.admin", digest_method=hashlib.sha256)
+        self._attempts = FixedWindowRateLimiter(MemoryStorage())
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass on, or refuse."""
+        if scope["type"] == "lifespan" or _below(scope) in self._open:
+            return self.app(scope, receive, send)
+        return self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _below(scope)
+        if not self._token:
+            answer: ASGIApp = self.app if self._is_here(scope) else _refusing(NoToken())
+        elif scope["type"] == "http" and path == _SIGN_IN:
+            answer = await self._sign_in(Request(scope, receive))
+        elif scope["type"] == "http" and path == _SIGN_OUT:
+            answer = self._signed_out(scope)
+        else:
+            answer = self._by_credentials(scope)
+        await answer(scope, receive, send)
+
+    def _by_credentials(self, scope: Scope) -> ASGIApp:
+        request = Request(scope) if scope["type"] == "http" else None
+        headers = dict(scope["headers"])
+        given = headers.get(b"authorization", b"")
+        if given[:7].lower() == b"bearer ":
+            client = exchange_of(scope).client
+            if not self._attempts.test(_ATTEMPTS, client):
+                return _refusing(TooManyAttempts())
+            if hmac.compare_digest(given[7:].strip(), self._token):
+                return self.app
+            self._attempts.hit(_ATTEMPTS, client)
+            logger.warning("a wrong admin token from %s", client)
+            return _refusing(SignInNeeded())
+        if self._has_cookie(scope):
+            return self.app
+        if request is not None and request.method == "GET" and accepts_html(scope):
+            where = f"{scope['root_path']}{_SIGN_IN}?next={quote(_below(scope))}"
+            return RedirectResponse(where, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
+        return _refusing(SignInNeeded())
+
+    def _has_cookie(self, scope: Scope) -> bool:
+        for name, line in scope["headers"]:
+            if name != b"cookie":
+                continue
+            for pair in line.decode("latin-1").split(";"):
+                key, _, value = pair.strip().partition("=")
+                if key == COOKIE and self._is_signed(value):
+                    return True
+        return False
+
+    def _is_signed(self, value: str) -> bool:
+        try:
+            return self._signer.unsign(value, max_age=_COOKIE_SECONDS) == b"admin"
+        except BadSignature:
+            return False
+
+    async def _sign_in(self, request: Request) -> ASGIApp:
+        following = _sound(request.query_params.get("next", ""))
+        if request.method != "POST":
+            return self._form(following)
+        client = exchange_of(request.scope).client
+        if not self._attempts.test(_ATTEMPTS, client):
+            return _refusing(TooManyAttempts())
+        form = await _read_form(request)
+        following = _sound(form.get("next", ""))
+        if not hmac.compare_digest(form.get("token", "").encode(), self._token):
+            self._attempts.hit(_ATTEMPTS, client)
+            logger.warning("a wrong admin token from %s", client)
+            return self._form(following, wrong=True)
+        answer = RedirectResponse(request.scope["root_path"] + following, HTTPStatus.SEE_OTHER)
+        answer.headers.append("Set-Cookie", self._cookie(request.scope, sign=True))
+        return answer
+
+    def _signed_out(self, scope: Scope) -> Response:
+        if scope["method"] != "POST":
+            return Response(status_code=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+        answer = RedirectResponse(f"{scope['root_path']}{_SIGN_IN}", HTTPStatus.SEE_OTHER)
+        answer.headers.append("Set-Cookie", self._cookie(scope, sign=False))
+        return answer
+
+    def _cookie(self, scope: Scope, *, sign: bool) -> str:
+        return dump_cookie(
+            COOKIE,
+            self._signer.sign("admin").decode() if sign else "",
+            max_age=_COOKIE_SECONDS if sign else 0,
+            path=scope["root_path"],
+            secure=scope.get("scheme") == "https",
+            httponly=True,
+            samesite="Strict",
+        )
+
+    def _form(self, following: str, *, wrong: bool = False) -> HTMLResponse:
+        complaint = '<p role="alert">That is not the token.</p>' if wrong else ""
+        body = (
+            f"<h1>Sign in</h1>{complaint}"
+            '<form method="post"><p><label>Admin token '
+            '<input type="password" name="token" required autofocus '
+            'autocomplete="current-password"></label> '
+            f'<input type="hidden" name="next" value="{escape(following)}">'
+            "<button>Sign in</button></p></form>"
+            "<p><small>GATEWAY_ADMIN__TOKEN, as the gateway was started with.</small></p>"
+        )
+        status = HTTPStatus.UNAUTHORIZED if wrong else HTTPStatus.OK
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": PAGE_POLICY}
+        return HTMLResponse(page("Gateway: sign in", body), status, headers)
+
+    def _is_here(self, scope: Scope) -> bool:
+        """Whether the request was made on this machine, and not for somebody else."""
+        exchange = exchange_of(scope)
+        if not self._development or exchange.forwarded:
+            return False
+        client = scope.get("client")
+        try:
+            local = not client or not client[0] or ipaddress.ip_address(client[0]).is_loopback
+        except ValueError:
+            local = False
+        # A name that a stranger's page has made to mean this machine (DNS rebinding) is none of it.
+        return local and _names_loopback(dict(scope["headers"]).get(b"host", b""))
+
+
+def _names_loopback(host: bytes) -> bool:
+    name = host_name(host.decode("latin-1"))
+    if name in _LOOPBACK_NAMES or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _below(scope: Scope) -> str:
+    """The path below the admin prefix, from its slash."""
+    path: str = scope["path"]
+    return path.removeprefix(scope["root_path"])
+
+
+def _sound(path: str) -> str:
+    """Where to go after signing in: below the prefix, nowhere else."""
+    return quote(path) if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+
+
+async def _read_form(request: Request) -> Mapping[str, str]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_FORM_BYTES:
+            return {}
+    fields = parse_qs(body.decode("latin-1"), max_num_fields=8)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def _refusing(refusal: Refusal) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await refuse_websocket(receive, send)
+            return
+        await refuse(refusal, scope, receive, send)
+
+    return answer

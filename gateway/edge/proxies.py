@@ -1,0 +1,195 @@
+"""What a trusted proxy says of the client, believed once, for both stacks.
+
+`X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix`, and `Forwarded` (RFC 7239), change the scope,
+so that Flask's `remote_addr` and `url_for` and FastAPI's agree. From anybody else they are removed,
+and with them the temptation to believe them further in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Awaitable, Iterable, Sequence
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.exchange import exchange_of
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_NAMES = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-scheme",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-real-ip",
+        b"x-script-name",
+    }
+)
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
+# RFC 7239, section 4: pairs of a token and a token or quoted string.
+_PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))\s*')
+# A Unix socket has no address: who can open it is the file system's business.
+_UNIX = "unix"
+
+
+class TrustedProxies:
+    """Believes proxies of these networks, and nobody else.
+
+    Args:
+        app: What the request goes to.
+        trusted: Networks in CIDR notation, "unix" for clients of a Unix socket, "*" for everyone.
+        root_path: The public prefix of the whole gateway, where a proxy serves it under one and
+            does not say so.
+    """
+
+    def __init__(self, app: ASGIApp, trusted: Sequence[str] = (), root_path: str = "") -> None:
+        self.app = app
+        self._everyone = "*" in trusted
+        self._unix = self._everyone or _UNIX in trusted
+        self._networks = [
+            ipaddress.ip_network(entry) for entry in trusted if entry not in {"*", _UNIX}
+        ]
+        self._root_path = root_path
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Take over what is believed, remove the rest, pass on."""
+        if scope["type"] == "lifespan":
+            return self.app(scope, receive, send)
+        exchange = exchange_of(scope)
+        prefix = self._root_path
+        if not _NAMES.isdisjoint(exchange.fields):
+            exchange.forwarded = True
+            prefix = self._read(scope) or prefix
+            exchange.client = scope["client"][0] if scope.get("client") else ""
+        if prefix:
+            _put_under(scope, prefix)
+        return self.app(scope, receive, send)
+
+    def _read(self, scope: Scope) -> str:
+        """Take over what a trusted peer says; return the public prefix."""
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        said: dict[bytes, list[str]] = {}
+        for name, value in headers:
+            if name in _NAMES:
+                values = value.decode("latin-1").split(",")
+                said.setdefault(name, []).extend(part.strip() for part in values)
+        kept = [header for header in headers if header[0] not in _NAMES]
+        scope["headers"] = kept
+        if not self._trusts_peer(scope):
+            return ""
+        if b"x-forwarded-for" not in said and b"forwarded" in said:
+            said.update(_from_forwarded(scope_values=_raw(headers, b"forwarded")))
+        hops = said.get(b"x-forwarded-for", [])
+        client, skipped = self._client(hops)
+        if client:
+            scope["client"] = (client, 0)
+            # For what looks at the header itself, one hop away as in front of any server.
+            kept.append((b"x-forwarded-for", client.encode()))
+        proto = _pick(said.get(b"x-forwarded-proto", []), skipped).lower()
+        if proto in {"http", "https"}:
+            websocket = scope["type"] == "websocket"
+            scope["scheme"] = proto.replace("http", "ws") if websocket else proto
+            kept.append((b"x-forwarded-proto", proto.encode()))
+        host = _pick(said.get(b"x-forwarded-host", []), skipped)
+        if _HOST.fullmatch(host):
+            kept[:] = [header for header in kept if header[0] != b"host"]
+            kept += [(b"host", host.encode()), (b"x-forwarded-host", host.encode())]
+        prefix = _pick(said.get(b"x-forwarded-prefix", []), skipped).rstrip("/")
+        sound = _PREFIX.fullmatch(prefix) and not {".", ".."} & set(prefix.split("/"))
+        return prefix if sound else ""
+
+    def _trusts_peer(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        return self._unix if not client or not client[0] else self._trusts(client[0])
+
+    def _trusts(self, address: str) -> bool:
+        if self._everyone:
+            return True
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+            parsed = parsed.ipv4_mapped
+        return any(parsed in network for network in self._networks)
+
+    def _client(self, hops: Sequence[str]) -> tuple[str, int]:
+        """The last hop that is no proxy of ours, and how many were skipped to find it."""
+        client = ""
+        for skipped, hop in enumerate(reversed(hops)):
+            address = _address(hop)
+            if not address:
+                # "unknown", or somebody's invention: what stands before it is no better.
+                return client, max(skipped - 1, 0)
+            client = address
+            if self._everyone or not self._trusts(address):
+                last = len(hops) - 1 if self._everyone else skipped
+                return (_address(hops[0]) or client if self._everyone else client), last
+        return client, max(len(hops) - 1, 0)
+
+
+def _address(hop: str) -> str:
+    """The address in `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`; else empty."""
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(hop))
+    except ValueError:
+        return ""
+
+
+def _pick(values: Sequence[str], skipped: int) -> str:
+    """What the proxy said that also named the client: proxies append, or pass one value on."""
+    return values[max(len(values) - 1 - skipped, 0)] if values else ""
+
+
+def _raw(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
+    return ",".join(value.decode("latin-1") for name, value in headers if name == wanted)
+
+
+def _from_forwarded(scope_values: str) -> dict[bytes, list[str]]:
+    """`Forwarded` in the words of the older headers."""
+    said: dict[bytes, list[str]] = {}
+    for element in _split(scope_values):
+        pairs = {m[1].lower(): m[2] if m[2] is not None else m[3] for m in _PAIR.finditer(element)}
+        for token, name in (("for", b"x-forwarded-for"), ("proto", b"x-forwarded-proto")):
+            if token in pairs:
+                said.setdefault(name, []).append(pairs[token])
+        if "host" in pairs:
+            said.setdefault(b"x-forwarded-host", []).append(pairs["host"])
+    return said
+
+
+def _split(value: str) -> list[str]:
+    """The elements of a list whose commas may stand in quotes."""
+    elements, current, quoted, escaped = [], "", False, False
+    for character in value:
+        if character == "," and not quoted:
+            elements.append(current)
+            current = ""
+            continue
+        if character == '"' and not escaped:
+            quoted = not quoted
+        escaped = character == "\\" and not escaped
+        current += character
+    return [*elements, current]
+
+
+def _put_under(scope: Scope, prefix: str) -> None:
+    """Have the request stand under a public prefix, whether or not its proxy has cut it off."""
+    scope["root_path"] = prefix + scope.get("root_path", "")
+    path = scope["path"]
+    if path != prefix and not path.startswith(f"{prefix}/"):
+        scope["path"] = prefix + path
+        if raw_path := scope.get("raw_path"):
+            scope["raw_path"] = prefix.encode() + raw_path

@@ -1,0 +1,1 @@
+"""What is told of exchanges: logs, metrics, traces. None of it may fail a request."""

@@ -1,0 +1,281 @@
+"""Prometheus metrics: rate, errors and duration per mount and route template, pools, the process.
+
+Labels have bounds: a route is named by its template and only where one matched, a method only where
+it is a known one. A scan of random paths adds no series.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+import time
+from collections import Counter as Counts
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from gateway.exchange import Exchange
+
+# Where the workers of one gateway keep their figures. prometheus-client's own variable.
+SHARED_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+SAMPLE_SECONDS = 1.0
+_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET"}
+)
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_SERIES_KEPT = 5000
+
+
+class Pool(Protocol):
+    """What a WSGI mount's pool of threads tells of itself."""
+
+    threads: int
+
+    @property
+    def busy(self) -> int:
+        """Threads that have a request."""
+
+    @property
+    def awake(self) -> int:
+        """Threads that are not asleep."""
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait."""
+
+    @property
+    def stuck(self) -> int:
+        """Threads that are busy with what nobody waits for."""
+
+    @property
+    def totals(self) -> Mapping[str, int]:
+        """What has become of requests, by name."""
+
+
+class Connections(Protocol):
+    """What a server's connections tell."""
+
+    open: int
+    refused: Counts[int]
+    crowded_out: int
+    not_taking: int
+
+
+class Metrics:
+    """The figures of one process, or, where several share a folder, of all.
+
+    Args:
+        version: The gateway's.
+        pools: The pool of each WSGI mount that has one, by the mount's name.
+        connections: What the server's connections have seen, where it counts them.
+    """
+
+    def __init__(
+        self, version: str, pools: Mapping[str, Pool], connections: Connections | None = None
+    ) -> None:
+        self._shared = os.environ.get(SHARED_FOLDER_VARIABLE, "")
+        self._pools = pools
+        self._connections = connections
+        self._counted: dict[tuple[str, str], int] = {}
+        self._cpu_seconds = 0.0
+        self._seen: dict[tuple[str, str, str, str, int, str], Histogram] = {}
+        registry = self._registry = CollectorRegistry()
+        labels = ["mount", "stack", "route", "method", "status", "outcome"]
+        self._duration = Histogram(
+            "gateway_request_duration_seconds",
+            "Time from a request's headers to the end of its answer.",
+            labels,
+            registry=registry,
+            buckets=_BUCKETS,
+        )
+        self._running = self._gauge("gateway_requests_running", "Requests being answered.")
+        self._waited = Counter(
+            "gateway_thread_wait_seconds",
+            "Time that requests waited for a thread.",
+            ["mount"],
+            registry=registry,
+        )
+        self._bytes = Counter(
+            "gateway_body_bytes",
+            "Bytes of bodies, received and sent.",
+            ["mount", "direction"],
+            registry=registry,
+        )
+        self._pool_threads = self._gauge(
+            "gateway_pool_threads", "A mount's threads by state.", ["mount", "state"]
+        )
+        self._pool_queued = self._gauge(
+            "gateway_pool_queued", "Requests that wait for a thread.", ["mount"]
+        )
+        self._pool_events = Counter(
+            "gateway_pool_requests",
+            "What became of the requests to a mount's pool.",
+            ["mount", "result"],
+            registry=registry,
+        )
+        self._lag = self._gauge(
+            "gateway_event_loop_lag_seconds",
+            "How late the event loop was in the last second: the most of all workers.",
+            mode="livemax",
+        )
+        self._memory = self._gauge(
+            "process_resident_memory_bytes", "Resident memory of all workers."
+        )
+        self._descriptors = self._gauge("process_open_fds", "Open descriptors of all workers.")
+        self._threads = self._gauge("process_threads", "Threads of all workers.")
+        self._cpu = Counter(
+            "process_cpu_seconds", "CPU time of all workers, user and system.", registry=registry
+        )
+        self._open = self._gauge("gateway_connections", "Open connections.")
+        self._refused = Counter(
+            "gateway_refused_requests",
+            "Requests refused before the edge saw them, by status.",
+            ["status"],
+            registry=registry,
+        )
+        self._closed = Counter(
+            "gateway_closed_connections",
+            "Connections closed by the gateway: for newer ones, or as nothing was taken.",
+            ["reason"],
+            registry=registry,
+        )
+        self._workers = self._gauge("gateway_workers", "Serving processes.")
+        self._workers.set(1)
+        self._gauge(
+            "gateway_build_info",
+            "The gateway and the Python that it runs on.",
+            ["version", "python"],
+            mode="livemax",
+        ).labels(version, platform.python_version()).set(1)
+
+    def opened(self, exchange: Exchange, scope: object) -> None:
+        """A request came."""
+        self._running.inc()
+
+    def closed(self, exchange: Exchange) -> None:
+        """Its exchange is over."""
+        self._running.dec()
+        method = exchange.method if exchange.method in _METHODS else "other"
+        key = (
+            exchange.mount,
+            exchange.stack,
+            exchange.route,
+            method,
+            exchange.status,
+            exchange.outcome,
+        )
+        series = self._seen.get(key)
+        if series is None:
+            if len(self._seen) >= _SERIES_KEPT:
+                # No service has so many routes; one that makes them up as it goes may.
+                key = (exchange.mount, exchange.stack, "(more)", method, 0, exchange.outcome)
+            series = self._seen[key] = self._duration.labels(*map(str, key))
+        series.observe(exchange.ended - exchange.started)
+        if exchange.waited:
+            self._waited.labels(exchange.mount).inc(exchange.waited)
+        if exchange.bytes_in:
+            self._bytes.labels(exchange.mount, "in").inc(exchange.bytes_in)
+        if exchange.bytes_out:
+            self._bytes.labels(exchange.mount, "out").inc(exchange.bytes_out)
+
+    async def sample(self) -> None:
+        """Keep the gauges right, until cancelled."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self._sample()
+            due = max(due + SAMPLE_SECONDS, loop.time())
+            await asyncio.sleep(due - loop.time())
+            self._lag.set(max(loop.time() - due, 0.0))
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        self._sample()
+        if not self._shared:
+            return prometheus_client.generate_latest(self._registry)
+        _forget_dead(Path(self._shared))
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, self._shared)  # type: ignore[no-untyped-call]
+        return prometheus_client.generate_latest(registry)
+
+    def _gauge(
+        self, name: str, purpose: str, labels: list[str] | None = None, mode: str = "livesum"
+    ) -> Gauge:
+        return Gauge(
+            name,
+            purpose,
+            labels or [],
+            registry=self._registry,
+            multiprocess_mode=mode,  # type: ignore[arg-type]
+        )
+
+    def _sample(self) -> None:
+        self._sample_pools()
+        self._sample_connections()
+        self._sample_process()
+
+    def _sample_pools(self) -> None:
+        for mount, pool in self._pools.items():
+            self._pool_queued.labels(mount).set(pool.queued)
+            for state, count in (
+                ("allowed", pool.threads),
+                ("busy", pool.busy),
+                ("awake", pool.awake),
+                ("stuck", pool.stuck),
+            ):
+                self._pool_threads.labels(mount, state).set(count)
+            for result, total in pool.totals.items():
+                self._raise(self._pool_events.labels(mount, result), (mount, result), total)
+
+    def _sample_connections(self) -> None:
+        connections = self._connections
+        if connections is None:
+            return
+        self._open.set(connections.open)
+        for status, total in connections.refused.items():
+            self._raise(self._refused.labels(status), ("refused", str(status)), total)
+        for reason, total in (
+            ("crowded out", connections.crowded_out),
+            ("nothing taken", connections.not_taking),
+        ):
+            self._raise(self._closed.labels(reason), ("closed", reason), total)
+
+    def _raise(self, counter: Counter, key: tuple[str, str], total: int) -> None:
+        """Bring a counter up to a total that is counted elsewhere."""
+        counter.inc(total - self._counted.get(key, 0))
+        self._counted[key] = total
+
+    def _sample_process(self) -> None:
+        cpu_seconds = time.process_time()
+        self._cpu.inc(max(cpu_seconds - self._cpu_seconds, 0.0))
+        self._cpu_seconds = cpu_seconds
+        # Linux only; elsewhere these figures are left out.
+        with contextlib.suppress(OSError, ValueError):
+            status = Path("/proc/self/statm").read_text().split()
+            self._memory.set(int(status[1]) * os.sysconf("SC_PAGE_SIZE"))
+            self._descriptors.set(len(os.listdir("/proc/self/fd")))  # noqa: PTH208
+            self._threads.set(len(os.listdir("/proc/self/task")))  # noqa: PTH208
+
+
+def _forget_dead(folder: Path) -> None:
+    """Leave out the gauges of workers that are gone; what they have counted stays."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists() and not _alive(pid):
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
