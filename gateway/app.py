@@ -181,6 +181,7 @@ def _observing(settings: Settings, health: Health, metrics: Metrics) -> _Observi
         tracing = importlib.import_module("gateway.telemetry.traces").Tracing(__version__)
         opened.append(tracing.opened)
         closed.append(tracing.closed)
+        background.append(tracing.keep)
     return _Observing(Observers(opened, answered, closed), background)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -12,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import __version__
-from gateway.config import Configuration, ConfigurationError, find_file, read
+from gateway.checks import Finding, findings
+from gateway.config import Configuration, ConfigurationError, Settings, find_file, read
 from gateway.loading import Service, load_services
 from gateway.routes import documentation_paths, service_routes
-from gateway.server import CannotListen, serve
+from gateway.server import CannotListen, certificate, log_to_stderr, serve
 
 _FAULTY = 2
 
@@ -58,7 +61,7 @@ def serve_command(config: str | None, reload: bool, **given: Any) -> None:
     overrides = {key: value for key, value in given.items() if value is not None}
     if reload and overrides.get("workers", 1) > 1:
         raise click.UsageError("--reload serves from one process; leave out --workers.")
-    configuration, services = _load(config, {"server": overrides})
+    configuration, services = _load(config, {"server": overrides}, prepare=log_to_stderr)
     code = serve(
         configuration,
         services,
@@ -70,12 +73,20 @@ def serve_command(config: str | None, reload: bool, **given: Any) -> None:
 
 @main.command()
 @_config_option
-def check(config: str | None) -> None:
-    """Validate the settings and import every service, starting nothing."""
+@click.option("--strict", is_flag=True, help="Fail on findings, too, not on faults alone.")
+def check(config: str | None, strict: bool) -> None:
+    """Validate the settings, import every service, and say what does not go together."""
     configuration, services = _load(config)
+    settings = configuration.checked()
+    certificate(settings.server, configuration.project)
     for service in services:
         click.echo(f"ok  {_describe(service)}")
-    click.echo(f"{configuration.file}: no faults.")
+    found = findings(settings, services, os.environ)
+    for finding in found:
+        click.echo(f"finding  {finding}")
+    click.echo(f"{configuration.file}: no faults, {_count(found)}.")
+    if found and strict:
+        sys.exit(1)
 
 
 @main.command()
@@ -99,10 +110,18 @@ def routes(config: str | None, as_json: bool) -> None:
 
 
 def _load(
-    file: str | None, overrides: dict[str, Any] | None = None
+    file: str | None,
+    overrides: dict[str, Any] | None = None,
+    prepare: Callable[[Settings], None] | None = None,
 ) -> tuple[Configuration, list[Service]]:
     configuration = read(find_file(file), overrides)
+    if prepare is not None and configuration.settings is not None:
+        prepare(configuration.settings)
     return configuration, load_services(configuration)
+
+
+def _count(found: Sequence[Finding]) -> str:
+    return f"{len(found)} finding{'' if len(found) == 1 else 's'}" if found else "nothing found"
 
 
 def _describe(service: Service) -> str:
@@ -118,6 +137,6 @@ def _announce(address: str, configuration: Configuration, services: list[Service
         click.echo(f"  {_describe(service)}")
         for path in documentation_paths(service):
             click.echo(f"      {address}{path}")
-    click.echo(f"  {settings.admin.prefix}/readyz")
+    click.echo(f"  {settings.admin.prefix}/readyz, {settings.admin.prefix}/metrics")
     click.echo("Ctrl-C stops it.\n")
     sys.stdout.flush()

@@ -125,21 +125,28 @@ class Exchange:
         self.trace_id = self.mount = self.stack = self.route = ""
         self.status = self.bytes_in = self.bytes_out = 0
         self.started = time.perf_counter()
-        self.first_byte = self.last_received = self.last_sent = self.ended = self.waited = 0.0
+        self.first_byte = self.last_received = self.last_sent = 0.0
+        self.ended = self.waited = 0.0
         self.outcome: Outcome = "ok"
         self.answered = self.complete = self.ending = self.expired = self.forwarded = False
         self.observers: list[Callable[[Message], None]] = []
 
     def end(self) -> None:
         """End the answer here, cleanly, whatever the service does. From any thread."""
-        self.ending = True
-        self._cancel()
+        if not self.ending:
+            self.ending = True
+            self._cancel()
 
     def expire(self) -> None:
         """Its time is up: what has not begun is answered by the gateway, the rest is broken off."""
         self.expired = True
         self.outcome = "timeout"
         self._cancel()
+
+    def close(self) -> None:
+        """It is over: nothing can end it any more."""
+        self.ended = time.perf_counter()
+        self._task = None
 
     def take_back_cancellation(self) -> bool:
         """Go on after a cancellation, if it was ours; False where it was somebody else's."""
@@ -299,7 +306,7 @@ class ExchangeMiddleware:
         message["headers"] = headers
 
     def _close(self, exchange: Exchange, scope: Scope) -> None:
-        exchange.ended = time.perf_counter()
+        exchange.close()
         if not exchange.route:
             # What routes an ASGI service leaves its route here.
             template = getattr(scope.get("route"), "path", "")

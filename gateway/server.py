@@ -67,7 +67,7 @@ def serve(
         CannotListen: The address, the certificate or the socket cannot be used.
     """
     settings = configuration.checked()
-    tls = _check_tls(settings.server, configuration.project)
+    tls = certificate(settings.server, configuration.project)
     listener, address = _listen(settings.server, configuration.project, tls=bool(tls))
     announce_address = functools.partial(announce, address)
     several = reload or settings.server.workers > 1
@@ -235,11 +235,11 @@ def _application(
     gc.collect()
     gc.freeze()
     health = Health()
-    _on_stop_signal(_Stop(health, settings.server))
+    on_stop_signal(StopSignals(health, settings.server))
     return create_app(settings, services, health, counts)
 
 
-class _Stop:
+class StopSignals:
     """What signals to stop do: the first drains, the second ends the process at once."""
 
     def __init__(self, health: Health, server: ServerSettings) -> None:
@@ -277,7 +277,7 @@ def _after(seconds: float, act: Callable[[], None]) -> None:
     timer.start()
 
 
-def _on_stop_signal(act: Callable[[int, Callable[[], None]], None]) -> None:
+def on_stop_signal(act: Callable[[int, Callable[[], None]], None]) -> None:
     """Act on SIGINT and SIGTERM, in the place of the handler that is there."""
     if threading.current_thread() is not threading.main_thread():
         return  # in somebody else's process; its owner stops it
@@ -358,8 +358,12 @@ def _somebody_listens(path: Path) -> bool:
         return probe.connect_ex(str(path)) == 0
 
 
-def _check_tls(server: ServerSettings, project: Path) -> tuple[str, str] | None:
-    """The certificate's and the key's paths, tried out; None for a server without TLS."""
+def certificate(server: ServerSettings, project: Path) -> tuple[str, str] | None:
+    """The certificate's and the key's paths, tried out; None for a server without TLS.
+
+    Raises:
+        CannotListen: They cannot be read, or do not belong together.
+    """
     if not server.tls_certificate:
         return None
     certificate, key = project / server.tls_certificate, project / server.tls_key

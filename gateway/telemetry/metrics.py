@@ -84,6 +84,8 @@ class Metrics:
         self._connections = connections
         self._counted: dict[tuple[str, str], int] = {}
         self._cpu_seconds = 0.0
+        # When a series was made is told to nobody who asks for it here, and doubles their number.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._seen: dict[tuple[str, str, str, str, int, str], Histogram] = {}
         registry = self._registry = CollectorRegistry()
         labels = ["mount", "stack", "route", "method", "status", "outcome"]

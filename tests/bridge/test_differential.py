@@ -43,6 +43,8 @@ def _difference(cases: str, parts: str, reason: str) -> Difference:
 # The server's own, in any answer. The value of Date is the clock's and is not compared.
 EVERYWHERE = {
     "header server": "Gunicorn names itself; the gateway does not say what it is",
+    "header referrer-policy": "the gateway asks browsers to be careful (edge.security_headers)",
+    "header x-content-type-options": "the gateway asks browsers to be careful, too",
     "header x-request-id": "the gateway gives each request an ID and tells it",
     "phrase": "ASGI has no reason phrases: the server sends the one of the status",
 }
