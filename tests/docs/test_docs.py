@@ -6,11 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 
 from gateway.cli import main
 from gateway.config import all_settings, read
 from gateway.health import Health, health_routes
+from tests.gateway.asgi import client_of
+from tests.gateway.projects import clean_imports
+from tests.gateway.telemetry.services import observed_gateway
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -28,7 +32,7 @@ def documented_settings() -> dict[str, str]:
     return found
 
 
-def spelled(default: object) -> str:
+def spelled(default: object) -> str:  # noqa: PLR0911
     match default:
         case "(required)":
             return "required"
@@ -40,6 +44,8 @@ def spelled(default: object) -> str:
             return f'`"{default}"`'
         case tuple():
             return "`[]`"
+        case None:
+            return "as in `[edge]`"
         case _:
             return f"`{default}`"
 
@@ -94,5 +100,39 @@ def test_make_targets_in_the_readme_exist() -> None:
 def test_every_endpoint_of_the_gateway_is_documented() -> None:
     """An operator finds each of the gateway's own paths."""
     text = (ROOT / "docs" / "run.md").read_text(encoding="utf-8")
-    for route in health_routes(Health()):
-        assert f"/_gateway{route.path}" in text
+    for path in ["/metrics", *(route.path for route in health_routes(Health()))]:
+        assert f"/_gateway{path}" in text
+
+
+def test_the_production_configuration_has_nothing_to_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Given its secrets, it passes `gateway check --strict`."""
+    for name, value in {
+        "GATEWAY_ADMIN__TOKEN": "0123456789abcdef0123456789abcdef",
+        "CATALOG_SECRET_KEY": "fedcba9876543210fedcba9876543210",
+        "CATALOG_DATABASE_URL": "postgresql://catalog@127.0.0.1:1/catalog",
+        "CACHE_REDIS_URL": "redis://127.0.0.1:1/0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with clean_imports():
+        result = CliRunner().invoke(
+            main, ["check", "--strict", "--config", str(ROOT / "config/gateway.production.toml")]
+        )
+    assert result.output.endswith("no faults, nothing found.\n")
+    assert result.exit_code == 0
+
+
+async def test_every_metric_of_the_dashboard_and_the_documentation_exists() -> None:
+    """A panel over a metric that nobody exposes is empty for ever."""
+    dashboard = (ROOT / "deploy" / "grafana-dashboard.json").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "observe.md").read_text(encoding="utf-8")
+    found = re.findall(r"\b(?:gateway|process)_[a-z_]+[a-z]\b", dashboard + documented)
+    named = {re.sub("_(bucket|count)$", "", name) for name in found} - {"gateway_admin_token"}
+    app = observed_gateway()
+    async with client_of(app) as http:
+        await http.get("/web/items/1")
+        text = (await http.get("/_gateway/metrics", headers={"Host": "localhost"})).text
+    exposed = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    assert len(named) > 15
+    assert named - exposed == set()
