@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,6 +51,8 @@ class Exchange:
         path: Decoded, with the mount's prefix, as it came.
         query: The query string, as it came; nothing logs it unless asked to.
         fields: The request's headers by name, as they came; of several alike the last.
+        repeats: Whether a header came more than once.
+        answer_fields: The answer's headers by name, likewise, as its service gave them.
         client: The client's address, without its port; empty where it has none.
         trace_id: Of the `traceparent` that came with it, or of the span that was opened for it;
             32 hexadecimal digits, or empty.
@@ -76,36 +79,13 @@ class Exchange:
         observers: Called with the `http.response.start` message, outermost last.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_task",
-        "answered",
-        "bytes_in",
-        "bytes_out",
-        "client",
-        "complete",
-        "ended",
-        "ending",
-        "expired",
-        "fields",
-        "first_byte",
-        "forwarded",
-        "last_received",
-        "last_sent",
-        "method",
-        "mount",
-        "observers",
-        "outcome",
-        "path",
-        "query",
-        "request_id",
-        "route",
-        "stack",
-        "started",
-        "status",
-        "trace_id",
-        "waited",
-    )
+    # What most requests never change is set here, once for all of them.
+    trace_id = mount = stack = route = ""
+    status = bytes_in = bytes_out = 0
+    first_byte = last_received = last_sent = ended = waited = 0.0
+    outcome: Outcome = "ok"
+    answered = complete = ending = expired = forwarded = False
+    answer_fields: Mapping[bytes, bytes] = MappingProxyType({})
 
     def __init__(
         self,
@@ -122,13 +102,8 @@ class Exchange:
         self.query: bytes = scope.get("query_string", b"")
         client = scope.get("client")
         self.client: str = client[0] if client else ""
-        self.trace_id = self.mount = self.stack = self.route = ""
-        self.status = self.bytes_in = self.bytes_out = 0
+        self.repeats = len(fields) != len(scope["headers"])
         self.started = time.perf_counter()
-        self.first_byte = self.last_received = self.last_sent = 0.0
-        self.ended = self.waited = 0.0
-        self.outcome: Outcome = "ok"
-        self.answered = self.complete = self.ending = self.expired = self.forwarded = False
         self.observers: list[Callable[[Message], None]] = []
 
     def end(self) -> None:
@@ -171,7 +146,8 @@ class Observers:
 
     Attributes:
         opened: Called with the exchange and the request's scope, before anything else sees it.
-        answered: Called with the exchange and the `http.response.start` message.
+        answered: Called with the exchange and the `http.response.start` message, whose headers
+            are a list of their own.
         closed: Called with the exchange after its end. What they raise is logged and fails nothing.
     """
 
@@ -280,8 +256,8 @@ class ExchangeMiddleware:
 
     def _open(self, scope: Scope) -> Exchange:
         fields = dict(scope["headers"])
-        identifier = self._identify(scope, fields)
-        exchange = Exchange(identifier.decode(), scope, fields, asyncio.current_task())
+        exchange = Exchange("", scope, fields, asyncio.current_task())
+        exchange.request_id = self._identify(scope, fields).decode()
         if traceparent := fields.get(b"traceparent"):
             exchange.trace_id = _trace_id(traceparent)
         scope[_KEY] = exchange
@@ -294,6 +270,13 @@ class ExchangeMiddleware:
         exchange.first_byte = time.perf_counter()
         exchange.status = message["status"]
         exchange.answered = True
+        headers = message["headers"] = list(message.get("headers", ()))
+        fields = dict(headers)
+        if headers and not b"".join(fields).islower():
+            # ASGI wants names in lower case; not every service knows.
+            headers = message["headers"] = [(name.lower(), value) for name, value in headers]
+            fields = dict(headers)
+        exchange.answer_fields = fields
         for observe in self._observers.answered:
             observe(exchange, message)
         if exchange.observers:
@@ -301,9 +284,10 @@ class ExchangeMiddleware:
                 observe_this(message)
             # What they hold may hold the exchange: no cycle is left for the collector.
             exchange.observers.clear()
-        headers = [header for header in message.get("headers", ()) if header[0] != _HEADER]
-        headers.append((_HEADER, identifier))
-        message["headers"] = headers
+        if _HEADER in fields:
+            headers = [header for header in message["headers"] if header[0] != _HEADER]
+            message["headers"] = headers
+        message["headers"].append((_HEADER, identifier))
 
     def _close(self, exchange: Exchange, scope: Scope) -> None:
         exchange.close()

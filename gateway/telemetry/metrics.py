@@ -12,7 +12,8 @@ import os
 import platform
 import time
 from collections import Counter as Counts
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +68,15 @@ class Connections(Protocol):
     not_taking: int
 
 
+@dataclass
+class _Totals:
+    """Of one mount."""
+
+    waited: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
 class Metrics:
     """The figures of one process, or, where several share a folder, of all.
 
@@ -82,11 +92,13 @@ class Metrics:
         self._shared = os.environ.get(SHARED_FOLDER_VARIABLE, "")
         self._pools = pools
         self._connections = connections
-        self._counted: dict[tuple[str, str], int] = {}
+        self._counted: dict[tuple[str, str], float] = {}
         self._cpu_seconds = 0.0
         # When a series was made is told to nobody who asks for it here, and doubles their number.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._seen: dict[tuple[str, str, str, str, int, str], Histogram] = {}
+        self._seen: dict[tuple[str, str, str, str, int, str], Callable[[float], None]] = {}
+        self._totals: dict[str, _Totals] = {}
+        self._running_now = 0
         registry = self._registry = CollectorRegistry()
         labels = ["mount", "stack", "route", "method", "status", "outcome"]
         self._duration = Histogram(
@@ -158,33 +170,41 @@ class Metrics:
 
     def opened(self, exchange: Exchange, scope: object) -> None:
         """A request came."""
-        self._running.inc()
+        self._running_now += 1
 
     def closed(self, exchange: Exchange) -> None:
         """Its exchange is over."""
-        self._running.dec()
-        method = exchange.method if exchange.method in _METHODS else "other"
+        self._running_now -= 1
         key = (
             exchange.mount,
             exchange.stack,
             exchange.route,
-            method,
+            exchange.method,
             exchange.status,
             exchange.outcome,
         )
-        series = self._seen.get(key)
-        if series is None:
-            if len(self._seen) >= _SERIES_KEPT:
-                # No service has so many routes; one that makes them up as it goes may.
-                key = (exchange.mount, exchange.stack, "(more)", method, 0, exchange.outcome)
-            series = self._seen[key] = self._duration.labels(*map(str, key))
-        series.observe(exchange.ended - exchange.started)
-        if exchange.waited:
-            self._waited.labels(exchange.mount).inc(exchange.waited)
-        if exchange.bytes_in:
-            self._bytes.labels(exchange.mount, "in").inc(exchange.bytes_in)
-        if exchange.bytes_out:
-            self._bytes.labels(exchange.mount, "out").inc(exchange.bytes_out)
+        observe = self._seen.get(key) or self._series(key)
+        observe(exchange.ended - exchange.started)
+        # Counters proper cost a lock each; these are handed to them at the next sample.
+        totals = self._totals.get(exchange.mount)
+        if totals is None:
+            totals = self._totals[exchange.mount] = _Totals()
+        totals.waited += exchange.waited
+        totals.bytes_in += exchange.bytes_in
+        totals.bytes_out += exchange.bytes_out
+
+    def _series(self, key: tuple[str, str, str, str, int, str]) -> Callable[[float], None]:
+        """Where the durations of such requests go."""
+        mount, stack, route, method, status, outcome = key
+        known = method in _METHODS
+        if len(self._seen) >= _SERIES_KEPT:
+            # No service has so many routes; one that makes them up as it goes may.
+            route, status = "(more)", 0
+        labels = (mount, stack, route, method if known else "other", str(status), outcome)
+        observe: Callable[[float], None] = self._duration.labels(*labels).observe
+        if known and route != "(more)":
+            self._seen[key] = observe
+        return observe
 
     async def sample(self) -> None:
         """Keep the gauges right, until cancelled."""
@@ -218,6 +238,11 @@ class Metrics:
         )
 
     def _sample(self) -> None:
+        self._running.set(self._running_now)
+        for mount, totals in self._totals.items():
+            self._raise(self._waited.labels(mount), ("waited", mount), totals.waited)
+            self._raise(self._bytes.labels(mount, "in"), ("in", mount), totals.bytes_in)
+            self._raise(self._bytes.labels(mount, "out"), ("out", mount), totals.bytes_out)
         self._sample_pools()
         self._sample_connections()
         self._sample_process()
@@ -248,7 +273,7 @@ class Metrics:
         ):
             self._raise(self._closed.labels(reason), ("closed", reason), total)
 
-    def _raise(self, counter: Counter, key: tuple[str, str], total: int) -> None:
+    def _raise(self, counter: Counter, key: tuple[str, str], total: float) -> None:
         """Bring a counter up to a total that is counted elsewhere."""
         counter.inc(total - self._counted.get(key, 0))
         self._counted[key] = total

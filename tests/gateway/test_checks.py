@@ -18,7 +18,7 @@ from gateway.config import Settings
 from gateway.loading import Service, interface_of
 
 TOKEN = "of-the-test-and-long-enough"
-PRODUCTION = {"environment": "production", "admin": {"token": TOKEN}}
+PRODUCTION: dict[str, Any] = {"environment": "production", "admin": {"token": TOKEN}}
 
 
 def flask_app(key: str = "a-key-of-the-test", **config: Any) -> Flask:
@@ -142,7 +142,7 @@ def test_what_each_worker_would_have_for_itself(workers: int) -> None:
 def test_sqlite_in_production() -> None:
     """A replica has a file of its own."""
     environ = {"SHOP_DATABASE_URL": "sqlite:///shop.db", "OTHER_DATABASE_URL": "postgresql://x"}
-    hosts = {"edge": {"allowed_hosts": ["example.com"]}}
+    hosts: dict[str, Any] = {"edge": {"allowed_hosts": ["example.com"]}}
     assert places(found({"/a": Starlette()}, environ, **PRODUCTION, **hosts)) == [
         "SHOP_DATABASE_URL"
     ]
