@@ -238,6 +238,10 @@ class ProblemsMiddleware:
             logger.exception(
                 "request %s failed: %s %r", exchange.request_id, exchange.method, exchange.path
             )
+            if exchange.complete:
+                # Starlette answers 500 and raises once more. Raised further, it would cost the
+                # client a connection that has nothing wrong with it.
+                return
             if scope["type"] != "http" or exchange.answered:
                 raise  # what was begun cannot be answered again; the server ends the connection
             answer = problem(

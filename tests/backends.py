@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -61,6 +61,16 @@ class PostgresServer:
 
     port: int
     _numbers: Iterator[int] = field(default_factory=count)
+    _process: ExitStack = field(default_factory=ExitStack)
+    _run: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def start(self) -> None:
+        """Start it; what it stored is there."""
+        self._process.enter_context(self._run())
+
+    def stop(self) -> None:
+        """Stop it at once, and close every connection."""
+        self._process.close()
 
     def fresh_database(self) -> str:
         """Create an empty database, and return its URL."""
@@ -113,8 +123,12 @@ def run_postgres() -> Iterator[PostgresServer]:
             env=_environment(user),
         )
         command = [str(postgres), "-D", str(data), "-p", str(server.port), *options]
-        with _running(command, Path(folder), server.answers, user):
+        server._run = lambda: _running(command, Path(folder), server.answers, user)
+        server.start()
+        try:
             yield server
+        finally:
+            server.stop()
 
 
 @contextmanager

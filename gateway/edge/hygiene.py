@@ -5,24 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import quote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.exchange import exchange_of
 from gateway.problems import Refusal, refuse
 
-# After decoding, so that %2e counts. A backslash is a slash to some.
-_DOT_SEGMENT = re.compile(r"(?:^|[/\\])\.{1,2}(?:[/\\]|$)")
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# A backslash is a slash to some.
+_SEPARATOR: Final = re.compile(rb"[/\\]")
+_ENCODED_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)
+_DOTS: Final = frozenset({b".", b".."})
+# What it becomes in CGI is what clients there take for their proxy (CVE-2016-5385).
+_PROXY: Final = b"proxy"
 # RFC 9110, section 7.2, and RFC 3986, section 3.2.2, less what nobody's host name has.
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+;=%-]*(:[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{0,5})?")
 
 
 class AmbiguousPath(Refusal):
-    """The path has dot segments."""
+    """The path can be read in two ways.
+
+    Args:
+        detail: Why.
+    """
 
     status = HTTPStatus.BAD_REQUEST
-    detail = "The path has dot segments, or a control character. Send the path that is meant."
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 class AmbiguousHost(Refusal):
@@ -39,8 +52,34 @@ class AmbiguousHeader(Refusal):
     detail = "A header's name has an underscore, which WSGI cannot tell from a hyphen."
 
 
+def path_fault(raw_path: bytes, decisive: int = 1) -> str:
+    """Why a path is refused before anything is decided by it; empty for one that is well.
+
+    Args:
+        raw_path: As it was sent, without the query, from its first slash.
+        decisive: How many segments, from the first, decide where the request goes: an encoded slash
+            there would be one to some, and a part of a name to others.
+    """
+    escaped = b"%" in raw_path
+    # Most paths have none of these; a search for a few bytes is quick.
+    if not (escaped or b"/." in raw_path or b"\\" in raw_path or b"\0" in raw_path):
+        return ""
+    if escaped and _BAD_ESCAPE.search(raw_path):
+        return "The path has a percent sign that begins no escape."
+    path = unquote_to_bytes(raw_path)
+    if b"\0" in path:
+        return "The path has a NUL."
+    if not _DOTS.isdisjoint(_SEPARATOR.split(path)):
+        return "The path has dot segments. Send the path that is meant."
+    if _ENCODED_SLASH.search(b"/".join(raw_path.split(b"/", decisive + 1)[: decisive + 1])):
+        return "The path's first segment has an encoded slash."
+    return ""
+
+
 class RequestHygiene:
-    """Answers 400 to dot segments, doubtful hosts and, if so set, underscores in header names.
+    """Answers 400 to ambiguous paths, doubtful hosts and, if so set, underscores in header names.
+
+    A `Proxy` header is dropped, which no client sends in good faith.
 
     Args:
         app: What the request goes to.
@@ -55,10 +94,12 @@ class RequestHygiene:
         """Pass on what is clear."""
         if scope["type"] == "lifespan":
             return self.app(scope, receive, send)
-        path: str = scope["path"]
-        # Most paths have neither; a search for one character is quick.
-        if ("." in path and _DOT_SEGMENT.search(path)) or "\0" in path:
-            return refuse(AmbiguousPath(), scope, receive, send)
+        # Optional in ASGI; without it, nobody can tell what was escaped.
+        raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
+        root_path = scope.get("root_path", "")
+        fault = path_fault(raw_path, 1 + root_path.count("/") if root_path else 1)
+        if fault:
+            return refuse(AmbiguousPath(fault), scope, receive, send)
         fields = exchange_of(scope).fields
         headers = scope["headers"]
         host = fields.get(b"host")
@@ -68,10 +109,13 @@ class RequestHygiene:
                 return refuse(AmbiguousHost(), scope, receive, send)
         elif not _HOST.fullmatch(host) or _count(headers, b"host") > 1:
             return refuse(AmbiguousHost(), scope, receive, send)
-        if b"_" in b"".join(fields):
-            if self._refuses:
-                return refuse(AmbiguousHeader(), scope, receive, send)
-            scope["headers"] = [header for header in headers if b"_" not in header[0]]
+        underscores = b"_" in b"".join(fields)
+        if underscores and self._refuses:
+            return refuse(AmbiguousHeader(), scope, receive, send)
+        if underscores or _PROXY in fields:
+            scope["headers"] = [
+                header for header in headers if b"_" not in header[0] and header[0] != _PROXY
+            ]
         return self.app(scope, receive, send)
 
 

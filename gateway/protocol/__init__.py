@@ -9,14 +9,17 @@ A refusal is answered in its turn, after the requests before it, and the connect
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 from collections import Counter, OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.protocol.head import (
     NEVER_TRAILERS,
@@ -31,6 +34,7 @@ from gateway.protocol.head import (
     unknown_method,
     wrong_version,
 )
+from gateway.protocol.taking import reset, taken
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -44,7 +48,7 @@ class ConnectionCounts:
     """What the connections of one process have seen; published by telemetry.
 
     Attributes:
-        open: Connections now.
+        open: Connections now, WebSockets included.
         refused: Requests refused before the edge saw them, by status.
         crowded_out: Waiting connections that were closed for newer ones.
         not_taking: Connections that were closed as their client took nothing of its answer.
@@ -61,10 +65,12 @@ _IDLE, _HEAD, _BODY = range(3)
 # The parser keeps what it has of an unfinished line to itself, so its food is counted: in slices,
 # because one slice is how precise the count is.
 _SLICE: Final = 64 * 1024
+# In a drain: how long a connection that has just been accepted may take to send its request.
+_FRESH_SECONDS: Final = 0.5
 # Size line and line ends of one chunk. What is more (extensions, zeros) counts as header bytes.
 _CHUNK_FRAME: Final = 16
 
-_DECISIVE: Final = frozenset({b"host", b"transfer-encoding", b"expect"})
+_DECISIVE: Final = frozenset({b"host", b"transfer-encoding", b"content-length", b"expect"})
 
 
 class FrontDoorProtocol(HttpToolsProtocol):
@@ -84,10 +90,14 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._waiting: OrderedDict[FrontDoorProtocol, None] = vars(server_state).setdefault(
             "waiting", OrderedDict()
         )
+        if self.ws_protocol_class is not None:
+            self.ws_protocol_class = _counting(cast("Hashable", self.ws_protocol_class))
         self._most_unread = self._limits.header_bytes + self._limits.target_bytes + 1024
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
         self._deaf = False  # what arrives is thrown away
+        self._lingers = False  # nothing more is sent, either
         self._draining = False
         self._refusal: BadRequest | None = None  # to be answered after what runs
         self._unread = 0  # bytes of this message so far that were no body
@@ -95,6 +105,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._phase = _IDLE
         self._hosts: list[bytes] = []
         self._codings: list[bytes] = []
+        self._has_length = False
         self._trailers = self._trailer_bytes = 0
         self._replays = False  # parsed once more, without `Upgrade`
 
@@ -103,12 +114,10 @@ class FrontDoorProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._counts.open += 1
-        if len(self.connections) > self._limits.connections and not self._make_room():
-            self._deaf = True
+        if not self._fits():
             refusal = BadRequest(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
-            self._counts.refused[refusal.status] += 1
-            transport.write(refusal.encode(self.server_state.default_headers, body=True))
-            transport.close()
+            self._count(refusal)
+            self._answer(refusal)
             return
         self._waiting[self] = None
         self._start_deadline(self._limits.header_seconds)
@@ -120,26 +129,47 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._stop_write_deadline()
         self._deaf = True
         self._unset_keepalive_if_required()  # uvicorn: not after an error
+        self.pipeline.clear()
+        running = self._running
+        if running is not None and not running.response_complete:
+            # uvicorn tells the last request of a pipeline, which may not be the one that runs.
+            running.disconnected = True
+            running.message_event.set()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
         self._draining = True
-        super().shutdown()
+        if self._running is None and not self._deaf:
+            # Accepted, and nothing read yet: its request may be on its way, and was not refused.
+            self._start_deadline(min(self._limits.header_seconds, _FRESH_SECONDS))
+        else:
+            super().shutdown()
 
-    def _make_room(self) -> bool:
-        """Close the connection that has waited longest without a request, if there is one.
+    def _fits(self) -> bool:
+        """Whether there is room for this connection, once those that only wait made some.
 
         The newest is not refused as long as another only waits: else whoever opens as many as there
         may be, and says nothing, shuts everybody out.
         """
-        while self._waiting:
+        while len(self.connections) > self._limits.connections:
+            if not self._close_longest_waiting():
+                return False
+        return True
+
+    def _close_longest_waiting(self) -> bool:
+        """Close the connection that has waited longest without a request, if there is one."""
+        for _ in range(len(self._waiting)):
             oldest, _ = self._waiting.popitem(last=False)
+            if not oldest._lingers and oldest.transport.get_write_buffer_size():  # noqa: SLF001
+                # It still takes its last answer, for which it has the time to write.
+                self._waiting[oldest] = None
+                continue
             self.connections.discard(oldest)
-            if not oldest.transport.is_closing():
-                oldest._deaf = True  # noqa: SLF001
-                oldest.transport.abort()
+            if not oldest._lingers:  # noqa: SLF001
                 self._counts.crowded_out += 1
-                return True
+            oldest._deaf = True  # noqa: SLF001
+            oldest.transport.abort()
+            return True
         return False
 
     @property
@@ -157,12 +187,18 @@ class FrontDoorProtocol(HttpToolsProtocol):
 
     def _end_of_time(self) -> None:
         self._deadline = None
-        if self._deaf:
-            self.transport.abort()
+        if self._lingers:
+            if self.transport.get_write_buffer_size():
+                # An answer before the refusal; there is another deadline for that.
+                self._start_deadline(self._limits.linger_seconds)
+            else:
+                self.transport.abort()
         elif self._phase == _BODY or (self._phase == _IDLE and not self._unread):
             self._close()  # answered already, or nothing was asked
         else:
             detail = f"The header fields took longer than {self._limits.header_seconds:g} seconds."
+            if self._draining:
+                detail = "The server stops, and the header fields were not complete."
             self._refuse(BadRequest(HTTPStatus.REQUEST_TIMEOUT, detail))
 
     # --- What leaves --------------------------------------------------------------------------
@@ -170,26 +206,34 @@ class FrontDoorProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stop_write_deadline()
-        self._watch_writing(self.transport.get_write_buffer_size())
+        self._watch_writing()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_write_deadline()
+        if self._running is not None and not self._running.response_complete:
+            self._stop_write_deadline()
+        # Else nothing more comes, and the rest is watched on.
 
-    def _watch_writing(self, size: int) -> None:
+    def _watch_end(self) -> None:
+        """Nothing more comes: have what is left taken in time, too."""
+        if self._write_deadline is None and self.transport.get_write_buffer_size():
+            self._watch_writing()
+
+    def _watch_writing(self) -> None:
         self._write_deadline = self.loop.call_later(
-            self._limits.write_seconds, self._check_writing, size
+            self._limits.write_seconds, self._check_writing, taken(self.transport)
         )
 
     def _check_writing(self, before: int) -> None:
         """Whether the client has taken anything of what waits for it."""
-        size = self.transport.get_write_buffer_size()
-        if size < before:
-            self._watch_writing(size)
-            return
         self._write_deadline = None
+        if not self.transport.get_write_buffer_size():
+            return
+        if taken(self.transport) > before:
+            self._watch_writing()
+            return
         self._counts.not_taking += 1
-        self.transport.abort()
+        reset(self.transport)
 
     def _stop_write_deadline(self) -> None:
         if self._write_deadline is not None:
@@ -242,6 +286,9 @@ class FrontDoorProtocol(HttpToolsProtocol):
         else:
             if self._unread > self._most_unread:
                 self._refuse(too_large(self._limits))
+            elif self._unread < 0:
+                # Many small chunks are no credit for one long line.
+                self._unread = 0
 
     def _explain(self, error: httptools.HttpParserError, data: bytes | memoryview) -> BadRequest:
         if isinstance(error.__context__, BadRequest):
@@ -262,6 +309,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._phase = _HEAD
         self._replays = False
         self._hosts = []
+        self._has_length = False
         if self._codings:
             self._codings = []
             self._trailers = self._trailer_bytes = 0
@@ -291,6 +339,8 @@ class FrontDoorProtocol(HttpToolsProtocol):
                 if value.lower() != b"100-continue":
                     raise BadRequest(HTTPStatus.EXPECTATION_FAILED, "Only 100-continue is known.")
                 self.expect_100_continue = True
+            elif name == b"content-length":
+                self._has_length = True
             else:
                 self._codings.append(value)
 
@@ -316,12 +366,14 @@ class FrontDoorProtocol(HttpToolsProtocol):
             self._check_handshake()
         elif len(self.pipeline) >= self._limits.pipelined:
             raise BadRequest(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at once.")
+        HttpToolsProtocol.on_headers_complete(self)
         self._phase = _BODY
         self._stop_deadline()
         self._waiting.pop(self, None)
-        HttpToolsProtocol.on_headers_complete(self)
         if upgrades:
             return
+        if self._has_length or self._codings:
+            self.cycle.transport = cast(asyncio.Transport, _LingeringTransport(self))
         if version == "1.0":
             self.cycle.waiting_for_100_continue = False
         if self._draining:
@@ -330,7 +382,8 @@ class FrontDoorProtocol(HttpToolsProtocol):
     def _check_head(self, version: str) -> None:
         method = self.parser.get_method()
         check_line(version, method)
-        if self._unread > self._limits.header_bytes:
+        # At most one byte for each is counted and may not have been sent: a space.
+        if self._unread + len(self.headers) > self._limits.header_bytes:
             size = sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > self._limits.header_bytes:
                 raise too_large(self._limits)
@@ -367,8 +420,9 @@ class FrontDoorProtocol(HttpToolsProtocol):
         return self.parser.get_http_version() == "1.1" and super()._should_upgrade()
 
     def handle_websocket_upgrade(self) -> None:
+        # From here on the connection is another protocol's.
         self._deaf = True
-        self._counts.open -= 1  # from here on it is another protocol's
+        self._stop_write_deadline()
         super().handle_websocket_upgrade()
 
     def _ignore_upgrade(self) -> None:
@@ -386,11 +440,31 @@ class FrontDoorProtocol(HttpToolsProtocol):
 
     # --- Answers ------------------------------------------------------------------------------
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        if not self.flow.write_paused:
+            self._stop_write_deadline()  # that of the answer before
+        context = contextvars.Context() if self.config.reset_contextvars else None
+        task = self.loop.create_task(cycle.run_asgi(app), context=context)
+        task.add_done_callback(self._on_task_done)
+        self.tasks.add(task)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if self.transport.is_closing():
+            self._watch_end()  # what ended without an answer, or within one, is watched, too
+
     def on_response_complete(self) -> None:
+        if self._lingers:
+            self.server_state.total_requests += 1
+            return
         HttpToolsProtocol.on_response_complete(self)
         # Either the next has begun, or the timer of a kept connection.
         if self.timeout_keep_alive_task is None:
+            if self.transport.is_closing():
+                self._watch_end()
             return
+        self._watch_end()
         if self._refusal is not None:
             self._answer(self._refusal)
             return
@@ -401,10 +475,11 @@ class FrontDoorProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: BadRequest) -> None:
         self._deaf = True
         self._stop_deadline()
+        self._count(refusal)
         if self._phase == _BODY:
             cycle = self.cycle
-            if not self._busy or cycle.response_started:
-                self._close()  # another answer would be taken for a part of the first
+            if not self._busy:
+                self._close()  # another answer would be taken for that to the next request
                 return
             cycle.keep_alive = False
             if self.pipeline:
@@ -413,16 +488,24 @@ class FrontDoorProtocol(HttpToolsProtocol):
                 return
             cycle.disconnected = True
             cycle.message_event.set()
+            if cycle.response_started:
+                self._close()  # another answer would be taken for a part of the first
+                return
         elif self._busy:
             self._refusal = refusal
             return
         self._answer(refusal)
 
+    def _count(self, refusal: BadRequest) -> None:
+        """Count it, and log it for those who look for it: a flood must not fill the log."""
+        if refusal.status >= HTTPStatus.BAD_REQUEST:
+            self._counts.refused[refusal.status] += 1
+        self.logger.debug(
+            "refused request %s: %d, %s", refusal.request_id, refusal.status, refusal.detail
+        )
+
     def _answer(self, refusal: BadRequest) -> None:
         self._unset_keepalive_if_required()
-        # Counted, and logged for those who look for it: a flood of them must not fill the log.
-        self._counts.refused[refusal.status] += 1
-        self.logger.debug("refused a request: %d, %s", refusal.status, refusal.detail)
         body = self._phase == _IDLE or self.parser.get_method() != b"HEAD"
         self.transport.write(refusal.encode(self.server_state.default_headers, body=body))
         self._close()
@@ -431,12 +514,56 @@ class FrontDoorProtocol(HttpToolsProtocol):
         """Close so that the client can read what was written (RFC 9112, section 9.6)."""
         self._deaf = True
         self._unset_keepalive_if_required()
-        if self.transport.is_closing():
-            return
-        if self.transport.can_write_eof():
-            self.flow.resume_reading()
-            self.transport.write_eof()
+        if not self.transport.is_closing():
+            self._lingers = True
             self._waiting[self] = None
-            self._start_deadline(self._limits.linger_seconds)
-        else:
+            if self.transport.can_write_eof():
+                self.flow.resume_reading()
+                self.transport.write_eof()
+                self._start_deadline(self._limits.linger_seconds)
+            else:
+                self.transport.close()  # TLS: with a farewell, and a time to wait for the other
+        self._watch_end()
+
+    @property
+    def lingers(self) -> bool:
+        """Whether nothing more is sent, and what arrives is thrown away."""
+        return self._lingers
+
+    def close_after_answer(self) -> None:
+        """Close, as the answer says; gently where the client is still sending its body."""
+        if self._phase == _IDLE and not self._unread:
             self.transport.close()
+        else:
+            self._close()
+
+
+class _LingeringTransport:
+    """The transport of a request with a body, which may be answered before all of it is here.
+
+    To close at once would have the client's system throw away the answer unread.
+    """
+
+    def __init__(self, protocol: FrontDoorProtocol) -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+
+    def is_closing(self) -> bool:
+        return self._protocol.lingers or self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        self._protocol.close_after_answer()
+
+
+@functools.cache
+def _counting(websocket_protocol: Any) -> Any:
+    """A protocol of WebSockets that takes its connections off the count when they are lost."""
+
+    class Counting(websocket_protocol):  # type: ignore[misc]
+        def connection_lost(self, exc: Exception | None) -> None:
+            counts = getattr(self.config, "connection_counts", None)
+            if counts is not None:
+                counts.open -= 1
+            super().connection_lost(exc)
+
+    return Counting

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import json
+import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _NOT_HERE: Final = frozenset(
     b"REDIRECT RECORD FLUSH".split()
 )
 _HIGHEST_PORT: Final = 65535
+# Not a secret: an ID only has to be unique.
+_random_bits: Final = random.Random().getrandbits  # noqa: S311
 # RFC 9110, section 6.5.1: they decide how the message was read.
 NEVER_TRAILERS: Final = frozenset({b"host", b"transfer-encoding", b"content-length"})
 
@@ -63,12 +66,17 @@ class BadRequest(Exception):
     Args:
         status: The answer's status.
         detail: What is wrong, for the client.
+
+    Attributes:
+        request_id: The ID under which the answer and the log have it. The client's own is not
+            looked at: its request is not one.
     """
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.request_id = f"{_random_bits(128):032x}"
 
     def encode(self, headers: list[tuple[bytes, bytes]], *, body: bool) -> bytes:
         """The whole answer (RFC 9457)."""
@@ -82,6 +90,7 @@ class BadRequest(Exception):
             lines.append(b"content-length: %d\r\n" % len(document))
         if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
             lines.append(b"retry-after: 1\r\n")
+        lines.append(b"x-request-id: %s\r\n" % self.request_id.encode())
         lines.append(b"connection: close\r\n\r\n")
         return b"".join(lines) + (document if body else b"")
 
@@ -94,6 +103,7 @@ class BadRequest(Exception):
                 "title": self.status.phrase,
                 "status": int(self.status),
                 "detail": self.detail,
+                "request_id": self.request_id,
             }
         ).encode()
 
@@ -102,6 +112,7 @@ class BadRequest(Exception):
         headers = [
             (b"content-type", b"application/problem+json"),
             (b"content-length", b"%d" % len(self.document)),
+            (b"x-request-id", self.request_id.encode()),
             (b"connection", b"close"),
         ]
         await send({"type": "http.response.start", "status": int(self.status), "headers": headers})

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Literal, TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from gateway.exchange import Exchange, current_exchange
@@ -21,6 +23,7 @@ LogFormat = Literal["auto", "json", "text"]
 _OURS = ("gateway", "uvicorn", "uvicorn.error")
 _access = logging.getLogger("gateway.access")
 _MILLISECONDS = 1000
+_PROBES = frozenset({"/livez", "/readyz"})
 
 
 def configure_logging(level: str, form: LogFormat, *, production: bool, stream: TextIO) -> None:
@@ -66,7 +69,7 @@ def log_access(*, query_strings: bool) -> Callable[[Exchange], None]:
     """
 
     def log(exchange: Exchange) -> None:
-        if not _access.isEnabledFor(logging.INFO):
+        if not _access.isEnabledFor(logging.INFO) or _is_routine(exchange):
             return
         target = exchange.path
         if query_strings and exchange.query:
@@ -93,6 +96,15 @@ def log_access(*, query_strings: bool) -> Callable[[Exchange], None]:
     return log
 
 
+def _is_routine(exchange: Exchange) -> bool:
+    """A probe that found what it looked for: several a second, for ever."""
+    return (
+        exchange.stack == "gateway"
+        and exchange.route in _PROBES
+        and exchange.status == HTTPStatus.OK
+    )
+
+
 def _milliseconds(seconds: float) -> float:
     return round(seconds * _MILLISECONDS, 2)
 
@@ -111,14 +123,19 @@ def _formatter(*, as_json: bool, colours: bool) -> logging.Formatter:
         last = [
             _flatten,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.dict_tracebacks,
+            # Without the values of variables: some are secrets, and all of them take time.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(default=str),
         ]
     else:
         last = [
             _in_words,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0),
+            structlog.dev.ConsoleRenderer(
+                colors=colours,
+                pad_event_to=0,
+                exception_formatter=structlog.dev.plain_traceback,
+            ),
         ]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last)
 

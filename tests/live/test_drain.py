@@ -120,6 +120,32 @@ def test_the_delay_gives_the_load_balancer_time(tmp_path: Path) -> None:
         assert gateway.wait(12) == 0
 
 
+def test_a_reload_of_the_workers_loses_no_request(tmp_path: Path) -> None:
+    """SIGHUP replaces one after the other; the socket they share waits for nobody."""
+    write_project(tmp_path, TOML.format(drain=6, delay=0), {"services_": MODULE})
+    with serving("--workers", "2", cwd=tmp_path) as gateway, ThreadPoolExecutor(4) as pool:
+        answers: list[int | str] = []
+        reloaded = threading.Event()
+
+        def ask(url: str) -> None:
+            while not reloaded.is_set():
+                try:
+                    answers.append(httpx.get(url, headers={"Connection": "close"}).status_code)
+                except httpx.HTTPError as error:
+                    answers.append(repr(error))
+
+        asking = [pool.submit(ask, f"{gateway.url}/{mount}/slow") for mount in ("web", "api") * 2]
+        wait_until(lambda: len(answers) > 12)
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: gateway.output.count("Finished server process") == 2, 60)
+        before = len(answers)
+        wait_until(lambda: len(answers) > before + 12)
+        reloaded.set()
+        for future in asking:
+            future.result(10)
+    assert [answer for answer in answers if answer != 200] == []
+
+
 def test_a_websocket_is_told_that_the_server_goes_away(tmp_path: Path) -> None:
     """1001, so that the client reconnects elsewhere."""
     with project(tmp_path, drain=6) as gateway:

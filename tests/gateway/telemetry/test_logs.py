@@ -143,3 +143,26 @@ async def test_services_with_a_format_of_their_own_can_name_the_request(
         logger.removeHandler(handler)
     logger.warning("outside")
     assert own.getvalue() == "of-the-test item 5\n"
+
+
+async def test_probes_leave_no_line_while_all_is_well(stream: io.StringIO) -> None:
+    """They come several times a second, and say the same each time."""
+    found = await lines(stream, "/_gateway/readyz", "/_gateway/livez", "/_gateway/nothing")
+    paths = [line["path"] for line in found if line["logger"] == "gateway.access"]
+    assert paths == ["/_gateway/nothing"]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+async def test_no_variable_s_value_is_logged(stream: io.StringIO, form: LogFormat) -> None:
+    """A traceback says where, and keeps the secrets that stood in variables there."""
+    configure(form, stream)
+
+    def fail(password: str) -> None:
+        raise RuntimeError("of the test")
+
+    try:
+        fail("hun" + "ter2")
+    except RuntimeError:
+        logging.getLogger("gateway").exception("it failed")
+    assert "of the test" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()

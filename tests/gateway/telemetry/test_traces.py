@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -80,6 +83,34 @@ async def test_a_trace_that_comes_is_passed_on_where_traces_are_off() -> None:
         for path in ("/web/items/5", "/api/items/5"):
             answer = (await http.get(path, headers={"traceparent": PARENT})).json()
             assert answer["traceparent"] == PARENT
+
+
+async def test_spans_reach_a_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over OTLP, to where the standard variables say, at the latest when the gateway stops."""
+    received: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "shop-gateway")
+        async with client_of(observed_gateway(telemetry={"traces": True})) as http:
+            await http.get("/api/items/5")
+        server.shutdown()
+    assert [path for path, _ in received] == ["/v1/traces"]
+    body = received[0][1]
+    sent = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+    assert b"GET /items/{item_id}" in sent
+    assert b"shop-gateway" in sent
 
 
 def test_nothing_of_it_is_imported_where_traces_are_off() -> None:

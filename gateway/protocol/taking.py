@@ -1,0 +1,56 @@
+"""What a client has taken of what was sent to it, and what to do with one that takes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+from typing import Final, Protocol
+
+# struct tcp_info of Linux, since 4.1: tcpi_bytes_acked, which any later version has there, too.
+_ACKNOWLEDGED: Final = struct.Struct("=120xQ")
+_NO_LINGERING: Final = struct.pack("ii", 1, 0)
+
+
+class Transport(Protocol):
+    """As much of a transport as is needed here."""
+
+    def get_extra_info(self, name: str) -> socket.socket | None:
+        """What is known of the connection, by name."""
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the operating system has not taken yet."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+def taken(transport: Transport) -> int:
+    """A number that grows when the client takes something of what waits for it.
+
+    The bytes that it has acknowledged, where that can be known. What is left in the transport moves
+    too late: only when a good part of the operating system's own buffer, megabytes perhaps, is free
+    again; with TLS it is no measure at all. It has to do for Unix sockets and other systems.
+    """
+    if sys.platform == "linux":
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            with contextlib.suppress(OSError, struct.error):  # no TCP, or an older system
+                info = connection.getsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.size
+                )
+                return int(_ACKNOWLEDGED.unpack(info)[0])
+    return -transport.get_write_buffer_size()
+
+
+def reset(transport: Transport) -> None:
+    """Close at once, and let the operating system forget what waits, too.
+
+    It would go on offering its part for minutes, in memory that nobody counts.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+    transport.abort()
