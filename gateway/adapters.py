@@ -67,11 +67,11 @@ def _noting_rule(app: WSGIApp) -> WSGIApp:
     """
 
     def noting(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        def start(*args: Any) -> Any:
+        def start(*args: Any, **options: Any) -> Any:
             rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
             if rule is not None:
                 note_route(environ["asgi.scope"], rule.rule)
-            return start_response(*args)
+            return start_response(*args, **options)
 
         return app(environ, start)
 

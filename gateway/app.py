@@ -56,7 +56,7 @@ def create_app(
     lifespans = [one.lifespan for one in mounted]
     pools = {one.mount.name: one.pool for one in mounted if one.pool is not None}
     metrics = Metrics(__version__, pools, connections)
-    observing = _observing(settings, health, metrics)
+    observing = _observing(settings, services, health, metrics)
     admin = AdminAccess(
         Router(
             [*health_routes(health), *_metrics_routes(settings, metrics)],
@@ -154,15 +154,12 @@ def _mounted(
     return _Mounted(mount, lifespan, pool_of(adapted))
 
 
-def _observing(settings: Settings, health: Health, metrics: Metrics) -> _Observing:
+def _observing(
+    settings: Settings, services: Sequence[Service], health: Health, metrics: Metrics
+) -> _Observing:
     """Everyone who watches, in the order in which they hear of it."""
     streams = EndStreams(health)
-    sweeper = Sweeper(
-        {
-            mount.name: Deadlines(mount.response_timeout_seconds, mount.stream_idle_seconds)
-            for mount in settings.mounts
-        }
-    )
+    sweeper = Sweeper({service.name: _deadlines(service) for service in services})
     opened: list[Callable[[Exchange, Scope], None]] = [sweeper.opened, streams.opened]
     answered: list[Callable[[Exchange, Message], None]] = [
         streams.answered,
@@ -183,6 +180,13 @@ def _observing(settings: Settings, health: Health, metrics: Metrics) -> _Observi
         closed.append(tracing.closed)
         background.append(tracing.keep)
     return _Observing(Observers(opened, answered, closed), background)
+
+
+def _deadlines(service: Service) -> Deadlines:
+    """What the edge has to end; the bridge keeps the first deadline itself, thread and all."""
+    mount = service.mount
+    bridged = service.adapter == "bridge"
+    return Deadlines(0 if bridged else mount.response_timeout_seconds, mount.stream_idle_seconds)
 
 
 def _metrics_routes(settings: Settings, metrics: Metrics) -> list[Route]:

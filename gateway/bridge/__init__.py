@@ -20,11 +20,18 @@ from gateway.bridge.body import (
     spool,
 )
 from gateway.bridge.environ import Environ, EnvironBuilder
+from gateway.bridge.files import FileWrapper
 from gateway.bridge.headers import HeaderEncoder
-from gateway.bridge.pool import Saturated, WorkerPool
-from gateway.bridge.responder import Application, Call, FileWrapper, WSGIApp, pieces
+from gateway.bridge.pool import WorkerPool
+from gateway.bridge.responder import (
+    STREAM_BYTES,
+    Application,
+    Call,
+    WSGIApp,
+    pieces,
+)
 from gateway.exchange import note_wait
-from gateway.problems import GaveUp
+from gateway.problems import GaveUp, Refusal
 
 __all__ = ["Bridge", "BridgeLimits"]
 
@@ -36,7 +43,7 @@ class BridgeLimits:
     """What one mount's requests may take.
 
     Attributes:
-        threads: Threads of the mount's own pool.
+        threads: Threads of the mount's own pool; with 1, none ever calls beside another.
         queue: Requests that may wait for one; the next is refused with 503.
         buffering: "spool": the whole body before a thread; "stream": as it arrives.
         memory_bytes: Of a spooled body; the rest goes to a temporary file.
@@ -115,6 +122,7 @@ class Bridge:
             finally:
                 stream.abandon()
             return
+        self.pool.check_room()  # before all of an upload is taken for nothing
         try:
             body = await spool(receive, self._body_limits)
         except ClientLeft:
@@ -136,33 +144,56 @@ class Bridge:
         """
         environ["wsgi.input"] = body
         answered = asyncio.get_running_loop().create_future()
-        call = Call(self._application, environ, answered, body)
+        call = Call(self._application, environ, answered, body, stream)
         try:
             self.pool.submit(call)
-        except Saturated:
+        except Refusal:
             call.discard()
             raise
+        ended = False
         try:
             await call.answered
+            if call.error is not None:
+                call.raise_early()
             note_wait(environ["asgi.scope"], call.waited)
             start = {"type": "http.response.start", "status": call.status, "headers": call.headers}
-            if call.complete:
+            if call.complete and len(call.body) <= STREAM_BYTES:
                 await send(start)
                 await send({"type": "http.response.body", "body": call.body})
+                ended = True
+            elif call.complete:
+                await self._send_whole(start, call.body, send)
+                ended = True
             else:
                 loop = asyncio.get_running_loop()
                 departure = stream.start() if stream else loop.create_task(_departure(receive))
-                await self._stream(start, call, departure, send)
+                ended = await self._stream(start, call, departure, send)
+            self.pool.counters.served += ended
         finally:
-            if not call.complete:
+            call.error = None  # or it would keep the call, and the call it
+            if not ended and not call.complete:
                 call.abandon()
                 if self.pool.cancel(call):
                     call.discard()
 
+    async def _send_whole(self, start: Message, body: bytes, send: Send) -> None:
+        """Send what is complete and large in pieces, each of which has to be taken in time."""
+        await self._send(start, send)
+        sent = 0
+        for piece in pieces([body]):
+            sent += len(piece)
+            more = sent < len(body)
+            await self._send({"type": "http.response.body", "body": piece, "more_body": more}, send)
+            await asyncio.sleep(0)  # `send` need not wait; others do
+
     async def _stream(
         self, start: Message, call: Call, departure: asyncio.Task[None], send: Send
-    ) -> None:
-        """Send chunks as they come, until the end or until the client leaves."""
+    ) -> bool:
+        """Send chunks as they come, until the end or until the client leaves.
+
+        Returns:
+            Whether all was sent.
+        """
         departure.add_done_callback(lambda task: None if task.cancelled() else call.leave())
         try:
             await self._send(start, send)
@@ -174,7 +205,7 @@ class Bridge:
                 while piece is not None:
                     if call.left:
                         self.pool.counters.left_early += 1
-                        return
+                        return False
                     following = next(rest, None)
                     more = following is not None or not ended
                     await self._send(
@@ -183,6 +214,7 @@ class Bridge:
                     piece = following
                     # Neither `take` nor `send` has to wait where both are fast; others do.
                     await asyncio.sleep(0)
+            return True
         finally:
             departure.cancel()
 
@@ -196,6 +228,7 @@ class Bridge:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self.pool.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if await self.pool.close(self._limits.drain_seconds):

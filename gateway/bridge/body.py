@@ -11,8 +11,10 @@ import asyncio
 import contextlib
 import io
 import logging
+import math
 import tempfile
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -85,39 +87,36 @@ class _Spool:
 
     def __init__(self, limits: BodyLimits) -> None:
         self._limits = limits
-        self._file: BinaryIO | None = None
+        self._file: _File | None = None
         self._pieces: list[bytes] = []
         self._held = self._total = 0
 
-    async def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes) -> bool:
+        """Take a chunk; True where it is time to write."""
         self._total += len(chunk)
         self._limits.check(self._total)
         self._held += len(chunk)
         self._pieces.append(chunk)
         # A file is written in larger pieces than it is received.
-        if self._held > (_PIECE if self._file else self._limits.memory_bytes):
-            await self._write()
+        return self._held > (_PIECE if self._file else self._limits.memory_bytes)
 
     async def finish(self) -> BinaryIO:
         pieces = self._pieces
         if self._file is None:
             return io.BytesIO(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        await self._write()
-        self._file.seek(0)
-        return self._file
+        await self.write()
+        return self._file.rewound()
 
     def discard(self) -> None:
         if self._file is not None:
-            # What a full disk did not take is written once more on closing.
-            with contextlib.suppress(OSError):
-                self._file.close()
+            self._file.discard()
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
+        """Write what is held in memory."""
+        if self._file is None:
+            self._file = _File()
         try:
-            if self._file is None:
-                self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
-            # A write may wait for the disk, so not on the event loop.
-            await asyncio.to_thread(_write_through, self._file, b"".join(self._pieces))
+            await asyncio.to_thread(self._file.write, b"".join(self._pieces))
         except OSError as error:
             logger.error("a body could not be kept in a temporary file: %s", error)  # noqa: TRY400
             raise NoRoom from error
@@ -125,9 +124,62 @@ class _Spool:
         self._held = 0
 
 
-def _write_through(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
-    file.flush()  # or a full disk would show later
+class _File:
+    """A temporary file. Whatever may wait for the disk is done in the thread that writes."""
+
+    def __init__(self) -> None:
+        self._file: BinaryIO | None = None
+        self._lock = threading.Lock()  # guards what follows, and is never held during a write
+        self._writing = False
+        self._discarded = False
+
+    def write(self, data: bytes) -> None:
+        """Append, in a thread.
+
+        Raises:
+            OSError: It was not kept.
+        """
+        with self._lock:
+            if self._discarded:
+                return
+            self._writing = True
+        try:
+            if self._file is None:
+                self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
+            self._file.write(data)
+            self._file.flush()  # or a full disk would show later
+        except OSError:
+            self._close()
+            raise
+        finally:
+            self._written()
+
+    def rewound(self) -> BinaryIO:
+        """The file, from its start."""
+        file = cast(BinaryIO, self._file)
+        file.seek(0)
+        return file
+
+    def discard(self) -> None:
+        """Close it, on the event loop; what is being written, when that is done."""
+        with self._lock:
+            self._discarded = True
+            if self._writing:
+                return  # closing would wait for the write, and all requests with it
+        self._close()
+
+    def _written(self) -> None:
+        with self._lock:
+            self._writing = False
+            discarded = self._discarded
+        if discarded:
+            self._close()
+
+    def _close(self) -> None:
+        # What a full disk did not take is written once more on closing.
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                self._file.close()
 
 
 async def spool(receive: Receive, limits: BodyLimits) -> BinaryIO:
@@ -152,7 +204,12 @@ async def spool(receive: Receive, limits: BodyLimits) -> BinaryIO:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientLeft  # noqa: TRY301
-                await spooled.add(message.get("body", b""))
+                if spooled.add(message.get("body", b"")):
+                    # For a slow disk the client is not to blame, so its deadlines stand still.
+                    idle.reschedule(None)
+                    began = loop.time()
+                    await spooled.write()
+                    deadline += loop.time() - began
                 more = message.get("more_body", False)
                 idle.reschedule(min(loop.time() + limits.idle_seconds, deadline))
         return await spooled.finish()
@@ -175,6 +232,9 @@ class BodyStream(io.RawIOBase):
         receive: The request's ASGI receive.
         limits: What the mount accepts.
         loop: The event loop that `receive` belongs to.
+
+    Attributes:
+        busy_since: When the application last got something of it; infinity while it waits for that.
     """
 
     def __init__(
@@ -190,11 +250,13 @@ class BodyStream(io.RawIOBase):
         self._chunks: deque[bytes] = deque()
         self._size = self._total = 0
         self._ended = False
-        self._failure: BaseException | None = None
+        self._failure: str | None = None  # why there is not all of it
+        self._cause: Exception | None = None
         self._arrived = threading.Event()
         self._space = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
+        self.busy_since = 0.0
 
     def readable(self) -> bool:
         """It can be read."""
@@ -208,7 +270,11 @@ class BodyStream(io.RawIOBase):
                 whole body.
         """
         if not self._rest:
-            self._rest = memoryview(self._next_chunk())
+            self.busy_since = math.inf
+            try:
+                self._rest = memoryview(self._next_chunk())
+            finally:
+                self.busy_since = time.monotonic()
         view = memoryview(buffer)  # type: ignore[arg-type]
         count = min(len(view), len(self._rest))
         view[:count] = self._rest[:count]
@@ -227,10 +293,13 @@ class BodyStream(io.RawIOBase):
 
     def abandon(self) -> None:
         """Let a waiting reader go: the request is over. Called on the event loop."""
-        self._abandoned = True
         if self._task is not None:
             self._task.cancel()
-        self._arrived.set()
+        # Both at once, or a reader that looks in between clears what it should see.
+        with self._lock:
+            self._abandoned = True
+            self._cause = None
+            self._arrived.set()
 
     def _next_chunk(self) -> bytes:
         """Wait in the worker's thread for what comes next; empty at the end."""
@@ -242,7 +311,9 @@ class BodyStream(io.RawIOBase):
                     self._size -= len(chunk)
                     break
                 if self._failure is not None:
-                    raise self._failure
+                    # Anew each time: an error that is kept would keep what it went through.
+                    cause, self._cause = self._cause, None
+                    raise (OSError(self._failure) if self._failure else ClientLeft()) from cause
                 if self._ended:
                     return b""
                 if self._abandoned:
@@ -263,10 +334,10 @@ class BodyStream(io.RawIOBase):
         try:
             await self._receive_all()
         except asyncio.CancelledError:
-            self._fail(ClientLeft())
+            self._fail("")
             raise
         except Exception as error:  # noqa: BLE001 - the reader raises it
-            self._fail(error if isinstance(error, OSError) else _unreadable(error))
+            self._fail(*_told_of(error))
             if not isinstance(error, ClientLeft):
                 await self._loop.create_future()  # the client may still want its answer
         else:
@@ -302,13 +373,18 @@ class BodyStream(io.RawIOBase):
             self._ended = not message.get("more_body", False)
         self._arrived.set()
 
-    def _fail(self, failure: BaseException) -> None:
+    def _fail(self, failure: str, cause: Exception | None = None) -> None:
         with self._lock:
             self._failure = failure
+            if not self._abandoned:
+                self._cause = cause
         self._arrived.set()
 
 
-def _unreadable(error: Exception) -> OSError:
-    failure = OSError(f"the body could not be received: {error}")
-    failure.__cause__ = error
-    return failure
+def _told_of(error: Exception) -> tuple[str, Exception | None]:
+    """What a reader is told: nothing more of a client that left; and what was the cause."""
+    if isinstance(error, ClientLeft):
+        return "", None
+    if isinstance(error, OSError):
+        return str(error), None
+    return f"the body could not be received: {error}", error

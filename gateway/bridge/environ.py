@@ -101,6 +101,8 @@ class EnvironBuilder:
         # A Unix socket has a path and no port.
         environ["SERVER_NAME"] = server[0] if server[1] is not None else "localhost"
         environ["SERVER_PORT"] = str(server[1] if server[1] is not None else 80)
+        # A Unix socket has no address for its client; applications look this up all the same.
+        environ["REMOTE_ADDR"] = ""
         if client := scope.get("client"):
             environ["REMOTE_ADDR"] = client[0]
             environ["REMOTE_PORT"] = str(client[1])

@@ -10,8 +10,9 @@ logger = logging.getLogger("gateway.bridge")
 
 Headers = list[tuple[bytes, bytes]]
 
-# Interim answers (1xx) are the server's to give.
-_STATUS = re.compile(r"[2-9][0-9]{2}( .*)?")
+# RFC 9110, section 15. Interim answers (1xx) are the server's to give; what is beyond 599 is no
+# status, and no server sends it.
+_STATUS = re.compile(r"[2-5][0-9]{2}( .*)?")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, section 5.5, with tabs allowed
 # RFC 9110, section 7.6.1: they belong to the connection, which is the server's.
@@ -29,6 +30,11 @@ _HOP_BY_HOP = frozenset(
 )
 # RFC 9110, section 6.6.1: there is one, and the server sends it with every answer.
 _SERVERS = frozenset({b"date"})
+# Their values change from one answer to the next, so that they would only fill what is remembered;
+# and a session's cookie is better forgotten.
+_CHANGING = frozenset(
+    {b"content-length", b"etag", b"expires", b"last-modified", b"location", b"set-cookie"}
+)
 # An application chooses its headers; what is remembered of them has a bound.
 _NAMES_KEPT = 1024
 _VALUE_KEPT = 64
@@ -72,7 +78,7 @@ class HeaderEncoder:
                 if _FORBIDDEN.search(text):
                     raise ValueError(f"the header {name!r} has a control character in its value")
                 pair = (key, text)
-                if len(text) < _VALUE_KEPT and len(pairs) < _NAMES_KEPT:
+                if len(text) < _VALUE_KEPT and len(pairs) < _NAMES_KEPT and key not in _CHANGING:
                     pairs[name, value] = pair
             encoded.append(pair)
         return encoded

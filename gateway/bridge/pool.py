@@ -2,10 +2,9 @@
 
 Python code of all threads takes turns with one lock, the GIL, and the event loop is one more that
 waits for its turn. So a second worker is woken when the first is *blocked* and not when it
-*computes*, an awake worker takes job after job, and what is finished goes back in batches with one
-wake-up of the loop. Without a GIL there is nothing to take turns for: each job wakes a worker.
-
-All methods but `notify` are called on the event loop.
+*computes* (`waking`), an awake worker takes job after job, and what is finished goes back in
+batches with one wake-up of the loop. Without a GIL there is nothing to take turns for: each job
+wakes a worker.
 """
 
 from __future__ import annotations
@@ -13,104 +12,33 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import sys
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from http import HTTPStatus
-from types import MappingProxyType
-from typing import Protocol
 
-from gateway.bridge.trial import Trial
-from gateway.problems import Refusal
+from gateway.bridge.jobs import Closing, Counters, Job, Saturated
+from gateway.bridge.waking import IDLE_LOOK_SECONDS, LOOK_SECONDS, Watch, Watched, takes_turns
 
 logger = logging.getLogger("gateway.bridge")
 
-# While jobs wait, the loop looks this often how the awake workers fare. One millisecond is what
-# the loop's timers resolve.
-LOOK_SECONDS = 0.001
-# Awake workers that used less of the time than this, while the loop left it to them, are blocked.
-BLOCKED_SHARE = 0.05
-BLOCKED_SECONDS = 0.0015
-# Workers that used nothing at all for so long are blocked even where the loop was busy throughout:
-# one that waits for the GIL gets it within two switch intervals.
-SURELY_BLOCKED_SECONDS = 0.012
-# However busy the awake workers are, jobs do not wait longer than this for one that computes.
-PATIENCE_SECONDS = 0.25
-# Below this use of the processor, awake workers can only be blocked: the next job wakes another.
-IDLE_SHARE = 0.3
-# A sample of that use that is older says nothing about now.
-SAMPLE_SECONDS = 0.05
 # How often deadlines are looked at.
 SWEEP_SECONDS = 0.1
 
 
-class Job(Protocol):
-    """What a worker does for one request.
-
-    Attributes:
-        waited: Seconds that it waited for a worker.
-    """
-
-    waited: float
-
-    def run(self) -> None:
-        """Do it, in a worker's thread. Never raises."""
-
-    def deliver(self) -> None:
-        """Take over what `notify` told of, on the event loop."""
-
-    def expire(self) -> bool:
-        """The deadline has passed, on the event loop; False where it has answered already."""
-
-    def discard(self) -> None:
-        """It will not be run, on the event loop."""
-
-
-class Saturated(Refusal):
-    """All threads are busy and the queue is full."""
-
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    detail = "All threads of the service are busy and its queue is full. Try again soon."
-    headers = MappingProxyType({"Retry-After": "1"})
-
-
-@dataclass
-class Counters:
-    """What has happened since the start; published by telemetry."""
-
-    served: int = 0
-    rejected: int = 0
-    timed_out: int = 0
-    left_early: int = 0
-
-
-class _Worker:
+class _Worker(Watched):
     """One thread of the pool."""
 
-    __slots__ = ("clock", "cpu_seconds", "job", "since", "stuck", "wake")
+    __slots__ = ("job", "since", "stuck", "wake")
 
     def __init__(self) -> None:
+        super().__init__()
         self.wake = threading.Lock()
         self.wake.acquire()
         self.job: Job | None = None
         self.since = 0.0  # when the job was submitted
         self.stuck = False
-        self.clock: int | None = None
-        self.cpu_seconds = 0.0  # at the last look
-
-    def used(self) -> float:
-        """CPU seconds used since the last call."""
-        if self.clock is None:
-            return 0.0
-        before = self.cpu_seconds
-        try:
-            self.cpu_seconds = time.clock_gettime(self.clock)
-        except OSError:  # the thread has ended meanwhile
-            return 0.0
-        return self.cpu_seconds - before
 
 
 class WorkerPool:
@@ -118,7 +46,8 @@ class WorkerPool:
 
     Args:
         name: The mount's, for thread names and messages.
-        threads: How many work at most. Stuck ones are replaced, up to as many again.
+        threads: How many work at most. Stuck ones are replaced, up to as many again; but a single
+            one is not: an application that is not safe for threads is never in two at once.
         queue: How many jobs may wait; the next one is refused.
         deadline_seconds: After which a job that has not answered expires; 0 for never.
 
@@ -133,27 +62,25 @@ class WorkerPool:
         self._queue_limit = queue
         self._deadline_seconds = deadline_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-        self._lock = threading.Lock()  # guards what follows
-        self._jobs: deque[tuple[float, Job]] = deque()
-        self._idle: list[_Worker] = []
-        self._workers: set[_Worker] = set()
-        self._awake = self._busy = 0
-        self._target = 1  # as many are woken without waiting to see how the others fare
-        self._stuck = 0
-        self._closing = False
-        self._all_gone: asyncio.Event | None = None
+        self._takes_turns = takes_turns()
+        self._watch = Watch()
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._looks_often = False
+        self._sweeping = False
         # Workers put notices in, the loop takes them out.
         self._notices: deque[Job] = deque()
         self._loop_told = False
-        self._looking = False
-        self._sweeping = False
-        self._last_look = self._last_loop_cpu = 0.0
-        self._blocked_since = 0.0
-        self._last_sample = self._last_process_cpu = 0.0
-        self._to_rest = 0
-        self._trial = Trial()
-        self._last_taken = 0.0
+        self._lock = threading.Lock()  # guards what follows
+        self._jobs: deque[tuple[float, Job]] = deque()
+        self._idle: list[_Worker] = []
+        # Replaced, not changed: the loop looks at all of them without the lock.
+        self._workers: tuple[_Worker, ...] = ()
+        self._awake = self._busy = 0
+        self._target = 1  # as many are woken without waiting to see how the others fare
+        self._to_rest = False
+        self._stuck = 0
+        self._closing = False
+        self._all_gone: asyncio.Event | None = None
 
     # --- gauges ---------------------------------------------------------------------------------
 
@@ -195,28 +122,33 @@ class WorkerPool:
             self._bind(loop)
         now = time.monotonic()
         with self._lock:
-            # Jobs that a thread is free to take do not wait.
-            waiting = len(self._jobs) + self._busy - self._size_limit()
-            if self._closing or waiting >= self._queue_limit:
-                self.counters.rejected += 1
-                raise Saturated
+            self._refuse_without_room()
             self._jobs.append((now, job))
             alone = self._awake == 0
-            if self._awake < self._target or not self._gil:
+            if self._awake < self._target or not self._takes_turns:
                 self._wake_one(now)
                 if not self._workers:
                     # Not one thread could be started.
                     self._jobs.pop()
                     self.counters.rejected += 1
                     raise Saturated
-        if not alone:
-            if now - self._last_sample >= LOOK_SECONDS and self._process_idles(now):
+        if not alone and self._takes_turns:
+            if self._watch.idles(now):
                 self._wake_another(now)
-            if not self._looking:
-                self._start_looking(now)
+            if not self._looks_often:
+                self._look_soon(now)
         if self._deadline_seconds and not self._sweeping:
             self._sweeping = True
             loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def check_room(self) -> None:
+        """Ask before a job is prepared at some cost; `submit` asks again.
+
+        Raises:
+            Saturated: There is no room for one now.
+        """
+        with self._lock:
+            self._refuse_without_room()
 
     def cancel(self, job: Job) -> bool:
         """Take a job out of the queue; False where a worker has it already."""
@@ -226,6 +158,12 @@ class WorkerPool:
                     self._jobs.remove(entry)
                     return True
         return False
+
+    def open(self) -> None:
+        """Take jobs, also after a `close`: a service may start again in the same process."""
+        with self._lock:
+            self._closing = False
+            self._all_gone = None
 
     async def close(self, timeout_seconds: float) -> bool:
         """Refuse new jobs, finish those that there are, and end the threads.
@@ -258,12 +196,21 @@ class WorkerPool:
         """
         if loop is not self._loop:
             self._loop = loop
-            self._loop_told = self._looking = self._sweeping = False
+            self._loop_told = self._sweeping = False
+            self._look_timer, self._looks_often = None, False
             self._notices.clear()
+
+    def _refuse_without_room(self) -> None:
+        """Raise where one more job is too many. The lock is held."""
+        # Jobs that a thread is free to take do not wait.
+        waiting = len(self._jobs) + self._busy - self._size_limit()
+        if self._closing or waiting >= self._queue_limit:
+            self.counters.rejected += 1
+            raise Closing if self._closing else Saturated
 
     def _size_limit(self) -> int:
         """Threads allowed now: those asked for, and one for each stuck one, within a bound."""
-        return self.threads + min(self._stuck, self.threads)
+        return self.threads + min(self._stuck, self.threads if self.threads > 1 else 0)
 
     def _wake_one(self, now: float) -> None:
         """Wake a worker or start one. The lock is held."""
@@ -277,16 +224,16 @@ class WorkerPool:
                 target=self._work, args=(worker,), name=f"{self.name}-{len(self._workers) + 1}"
             )
             thread.daemon = True
-            self._workers.add(worker)
+            self._workers += (worker,)
             self._awake += 1
             try:
                 thread.start()
             except RuntimeError as error:
                 # The system allows no more. Those that there are go on.
-                self._workers.discard(worker)
+                self._remove(worker)
                 self._awake -= 1
                 logger.error('mount "%s": cannot start a thread: %s', self.name, error)  # noqa: TRY400
-        self._last_taken = self._blocked_since = now
+        self._watch.note_woken(now)
 
     def _wake_another(self, now: float) -> None:
         """Wake one more than are awake, for a job that waits; from now on it takes so many."""
@@ -295,59 +242,45 @@ class WorkerPool:
                 self._wake_one(now)
                 self._target = max(self._awake, 1)
 
-    def _process_idles(self, now: float) -> bool:
-        """Whether the whole process used so little that whoever is awake must be blocked."""
-        cpu = time.process_time()
-        elapsed, used = now - self._last_sample, cpu - self._last_process_cpu
-        self._last_sample, self._last_process_cpu = now, cpu
-        return elapsed < SAMPLE_SECONDS and used < IDLE_SHARE * elapsed
+    def _look_soon(self, now: float) -> None:
+        """Look how the awake ones fare, as a job waits."""
+        if self._look_timer is None:
+            self._watch.start(now, self._workers)
+        else:
+            self._look_timer.cancel()
+        self._look_in(LOOK_SECONDS)
 
-    def _start_looking(self, now: float) -> None:
-        self._looking = True
-        self._last_look = self._blocked_since = now
-        self._last_loop_cpu = time.thread_time()
-        for worker in tuple(self._workers):
-            worker.used()
-        asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+    def _look_in(self, seconds: float) -> None:
+        self._looks_often = seconds == LOOK_SECONDS
+        self._look_timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
-        """While jobs wait: take over what is finished; wake a worker if the awake ones block."""
+        """Take over what is finished; while jobs wait, wake or rest a worker if that is better."""
+        self._look_timer, self._looks_often = None, False
         # Asked first: a worker that still saw jobs has left its notice by then, and told nobody.
-        over = not self._jobs and self._awake <= 1
+        jobs_wait = bool(self._jobs)
+        over = not jobs_wait and self._awake <= 1
         if self._notices:
             self._deliver()
         if over:
-            self._looking = False
             return
+        # First, so that nothing that fails below ends the looking.
+        self._look_in(LOOK_SECONDS if jobs_wait else IDLE_LOOK_SECONDS)
         now = time.monotonic()
-        self._judge(now)
-        asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
-
-    def _judge(self, now: float) -> None:
-        """Wake one more worker, or rest one, by how much of the time the awake ones used."""
-        elapsed, self._last_look = now - self._last_look, now
-        loop_cpu = time.thread_time()
-        left_to_workers = elapsed - (loop_cpu - self._last_loop_cpu)
-        self._last_loop_cpu = loop_cpu
-        used = sum(worker.used() for worker in tuple(self._workers))
-        if used > BLOCKED_SHARE * max(left_to_workers, 0.0):
-            self._blocked_since = now
-        blocked_for = now - self._blocked_since
-        if (
-            (blocked_for >= BLOCKED_SECONDS and left_to_workers >= elapsed / 2)
-            or blocked_for >= SURELY_BLOCKED_SECONDS
-            or now - self._last_taken >= PATIENCE_SECONDS
-        ):
-            self._trial.cancel()
+        change = self._watch.look(now, self._workers, jobs_wait=jobs_wait)
+        if change > 0:
             self._wake_another(now)
-        elif left_to_workers > elapsed / 4:
-            share = min(used / left_to_workers, 1.0)
-            change = self._trial.look(share, jobs_wait=bool(self._jobs))
-            if change > 0:
-                self._wake_another(now)
-            elif change < 0 and self._awake > 1:
-                self._to_rest = 1
+        elif change < 0:
+            self._rest_one(now)
+
+    def _rest_one(self, now: float) -> None:
+        """Have the next worker that is done sleep, where others are left to take jobs."""
+        with self._lock:
+            if self._watch.can_spare(now, self._workers):
+                self._to_rest = True
                 self._target = self._awake - 1
+            else:
+                self._target = max(min(self._target, self._awake), 1)
 
     def _told(self) -> None:
         self._loop_told = False
@@ -368,13 +301,13 @@ class WorkerPool:
             late = [w for w in self._workers if w.job and w.since < oldest and not w.stuck]
             for worker in late:
                 # Still busy with what nobody waits for: another takes its place.
-                if worker.job is not None and worker.job.expire():
+                if worker.job is not None and worker.job.expire(oldest):
                     worker.stuck = True
                     self._stuck += 1
             more = bool(self._jobs) or any(worker.job for worker in self._workers)
         for job in discarded:
             job.discard()
-            job.expire()
+            job.expire(math.inf)  # whatever it would have waited for later
         if self._stuck:
             self._wake_another(time.monotonic())
         if more:
@@ -393,7 +326,7 @@ class WorkerPool:
         """
         self._notices.append(job)
         # Where jobs wait, the loop looks every millisecond and takes what it finds.
-        if self._loop_told or (not urgent and self._jobs and self._gil):
+        if self._loop_told or (not urgent and self._jobs and self._takes_turns):
             return
         self._loop_told = True
         self._call_soon(self._told)
@@ -408,42 +341,55 @@ class WorkerPool:
             logger.debug("a worker ended after the event loop had closed")
 
     def _work(self, worker: _Worker) -> None:
-        worker.clock = time.pthread_getcpuclockid(threading.get_ident())
-        while True:
-            job = self._take(worker)
-            if job is None:
-                return
-            job.run()
+        if self._takes_turns:
+            worker.clock.start()
+        while self._take(worker):
+            self._run(worker)
 
-    def _take(self, worker: _Worker) -> Job | None:
-        """The worker's next job, after sleep if need be; None at its end."""
+    def _run(self, worker: _Worker) -> None:
+        try:
+            if worker.job is not None:
+                worker.job.run()
+        except BaseException:
+            # It says that it never raises. If it does, that ends the job and not the worker.
+            logger.exception('mount "%s": a job failed in its thread', self.name)
+
+    def _take(self, worker: _Worker) -> bool:
+        """Give the worker its next job, after sleep if need be; False at its end."""
         while True:
             with self._lock:
-                if worker.job is not None:
-                    worker.job = None
+                now = time.monotonic()
+                # Dropped without the lock: with it may go what an application does at an end.
+                done, worker.job = worker.job, None
+                if done is not None:
                     self._busy -= 1
-                    self.counters.served += 1
+                    self._watch.note_ended(now - worker.taken)
+                    worker.taken = 0.0
                 if worker.stuck:
                     worker.stuck = False
                     self._stuck -= 1
                 surplus = len(self._workers) > self._size_limit()
-                rests = self._to_rest > 0 and self._awake > 1 and not self._closing
-                self._to_rest = 0
+                rests = self._to_rest and self._awake > 1 and not self._closing
+                self._to_rest = False
                 if self._jobs and not surplus and not rests:
-                    self._last_taken = time.monotonic()
+                    self._watch.last_taken = worker.taken = now
                     worker.since, worker.job = self._jobs.popleft()
-                    worker.job.waited = self._last_taken - worker.since
+                    worker.job.waited = now - worker.since
                     self._busy += 1
-                    return worker.job
+                    return True
                 self._awake -= 1
                 if self._closing or surplus:
                     self._leave(worker)
-                    return None
+                    return False
                 self._idle.append(worker)
+            del done  # a sleeping worker keeps nothing of a request alive
             worker.wake.acquire()
 
     def _leave(self, worker: _Worker) -> None:
         """The worker's end. The lock is held."""
-        self._workers.discard(worker)
+        self._remove(worker)
         if not self._workers and self._all_gone is not None:
             self._call_soon(self._all_gone.set)
+
+    def _remove(self, worker: _Worker) -> None:
+        self._workers = tuple(other for other in self._workers if other is not worker)

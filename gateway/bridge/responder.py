@@ -10,6 +10,7 @@ Streaming", "Error Handling".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -17,8 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from gateway.bridge.body import BodyStream
 from gateway.bridge.environ import Environ
 from gateway.bridge.headers import HeaderEncoder, Headers
 from gateway.bridge.pool import WorkerPool
@@ -31,7 +33,6 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 # How many bytes of a stream may wait for the client before the thread waits, too.
 STREAM_BYTES = 512 * 1024
-FILE_BLOCK_BYTES = 256 * 1024
 # Smaller chunks of a stream are sent together.
 _JOINED_BYTES = 64 * 1024
 
@@ -60,23 +61,6 @@ class Application:
     app: WSGIApp
     encoder: HeaderEncoder
     pool: WorkerPool
-
-
-class FileWrapper:
-    """`wsgi.file_wrapper`: a file in blocks, closed with the answer."""
-
-    def __init__(self, file: Any, block_size: int = FILE_BLOCK_BYTES) -> None:
-        self.file = file
-        self.block_size = max(block_size, FILE_BLOCK_BYTES)
-
-    def __iter__(self) -> Iterator[bytes]:
-        while block := self.file.read(self.block_size):
-            yield block
-
-    def close(self) -> None:
-        """Close the file, if it can be closed."""
-        if hasattr(self.file, "close"):
-            self.file.close()
 
 
 def _length(values: Sequence[bytes]) -> int:
@@ -119,6 +103,7 @@ class Call:
         environ: Its environ.
         answered: Done once there is something to answer.
         body: Closed when the application has ended, by whoever ends it.
+        upload: The same, where it is still being received.
     """
 
     # What most calls never change is set here, once for all of them.
@@ -143,11 +128,13 @@ class Call:
         environ: Environ,
         answered: asyncio.Future[None],
         body: BinaryIO,
+        upload: BodyStream | None = None,
     ) -> None:
         self.answered = answered
         self._application = application
         self._environ = environ
         self._body = body
+        self._upload = upload
         self._context = copy_context()  # the request's, so that the application sees them
 
     # --- in the worker's thread -----------------------------------------------------------------
@@ -160,7 +147,7 @@ class Call:
         except BaseException as error:  # noqa: BLE001 - the loop raises it, where the request is
             self._fail(error)
         finally:
-            self._body.close()
+            self._close_body()
 
     def _run(self) -> None:
         iterable = self._application.app(self._environ, self._start_response)
@@ -332,8 +319,9 @@ class Call:
                 )
             return
         if not isinstance(error, Exception) or isinstance(error, StopIteration):
-            # In the event loop these would end more than this request.
-            wrapped = RuntimeError(f"the application raised {type(error).__name__}: {error}")
+            # In the event loop these would end more than this request. Their own words are in
+            # the cause: they may be whatever an application makes of them, an error included.
+            wrapped = RuntimeError(f"the application raised {type(error).__name__}")
             wrapped.__cause__ = error
             error = wrapped
         self.error = error
@@ -345,21 +333,41 @@ class Call:
     def deliver(self) -> None:
         """Wake whoever awaits the answer, or more of it."""
         if not self.answered.done():
-            if self.error is not None and not self._streaming:
-                self.answered.set_exception(self.error)
-            else:
-                self.answered.set_result(None)
+            self.answered.set_result(None)
         elif self._streaming and self._more is not None:
             self._more.set()
 
-    def expire(self) -> bool:
-        """The deadline for the answer's beginning has passed; False where it has begun."""
+    def expire(self, oldest: float) -> bool:
+        """The deadline for the answer's beginning has passed for what began before `oldest`.
+
+        Returns:
+            Whether nobody waits for the call any more: expired, or given up before.
+        """
+        if self._abandoned:
+            return True
         if self.answered.done() or self.headers_sent:
+            return False
+        # An upload has its own deadlines; the application's time begins with what it has read.
+        if self._upload is not None and self._upload.busy_since > oldest:
             return False
         self._abandoned = True
         self._application.pool.counters.timed_out += 1
-        self.answered.set_exception(Expired())
+        self.error = Expired()
+        self.answered.set_result(None)
         return True
+
+    def raise_early(self) -> None:
+        """Raise what there is instead of an answer, if that is so."""
+        if self.error is not None and not self._streaming:
+            raise self._taken_error()
+
+    def _taken_error(self) -> BaseException:
+        # Not kept: through the frames that it went through it has this call. Without a cycle
+        # nothing is left to the collector, which would stop all threads.
+        error, self.error = self.error, None
+        if not isinstance(error, Expired):
+            self._application.pool.counters.served += 1
+        return error or AssertionError("there is none")
 
     def abandon(self) -> None:
         """Nobody waits any more: the thread stops at its next chunk."""
@@ -371,7 +379,12 @@ class Call:
 
     def discard(self) -> None:
         """The application will not be called."""
-        self._body.close()
+        self._close_body()
+
+    def _close_body(self) -> None:
+        # An application may have detached it, and a disk that is full tells of it again.
+        with contextlib.suppress(Exception):
+            self._body.close()
 
     def leave(self) -> None:
         """The client has left the stream."""
@@ -400,7 +413,7 @@ class Call:
             if chunks:
                 return chunks, ended and self.error is None
             if self.error is not None:
-                raise self.error
+                raise self._taken_error()
             if ended or self.left:
                 return (), True
             await self._more.wait()

@@ -13,7 +13,8 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 from gateway.bridge import Bridge, BridgeLimits
-from gateway.bridge.pool import Saturated, WorkerPool
+from gateway.bridge.jobs import Saturated
+from gateway.bridge.pool import WorkerPool
 from gateway.problems import Expired
 from tests.bridge.driver import SECONDS, Exchange, scope_of, until
 
@@ -92,7 +93,7 @@ class FakeJob:
         """Count it."""
         self.delivered += 1
 
-    def expire(self) -> bool:
+    def expire(self, oldest: float) -> bool:
         """Count it, where it is not too late for that."""
         if self.notified:
             return False

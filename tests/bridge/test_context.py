@@ -73,6 +73,34 @@ async def test_the_rule_is_seen_through_middleware() -> None:
     assert seeing.exchange.route == "/items/<int:item_id>"
 
 
+@pytest.mark.parametrize("adapter", ["bridge", "a2wsgi"])
+async def test_exc_info_may_be_given_by_its_name(adapter: Literal["bridge", "a2wsgi"]) -> None:
+    """Whatever of `start_response` a service names, it is PEP 3333's."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "2")], exc_info=None)
+        return [b"ok"]
+
+    mount = MountSettings(name="web", prefix="/", app="x:y", adapter=adapter)
+    answer = await ask(adapt(app, mount, ServerSettings()))
+    assert (answer.status, answer.body) == (200, b"ok")
+
+
+async def test_a_client_without_an_address_has_an_empty_one() -> None:
+    """Behind a Unix socket the variable is there all the same, as with Gunicorn."""
+    seen: list[Any] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(environ["REMOTE_ADDR"])
+        start_response("200 OK", [])
+        return []
+
+    async with bridged(app) as bridge:
+        await ask(bridge, client=None, server=("/run/gateway.sock", None))
+        await ask(bridge)
+    assert seen == ["", "203.0.113.9"]
+
+
 async def test_a_view_has_the_request_s_context_and_keeps_its_own() -> None:
     """Context variables come in with the request; what a view sets stays in its request."""
     variable = contextvars.ContextVar("variable", default="nothing")

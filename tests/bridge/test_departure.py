@@ -128,8 +128,10 @@ async def test_a_complete_answer_is_not_counted_as_left() -> None:
         ("200 OK", [("Content-Length", "4")], "text"),
         ("200 OK", [("Content-Length", "3"), ("Content-Length", "5")], b"abcde"),
         ("100 Continue", [], b"abcde"),
+        ("600 Odd", [], b"abcde"),
+        ("999", [], b"abcde"),
     ],
-    ids=["str", "str of a length", "two lengths", "interim"],
+    ids=["str", "str of a length", "two lengths", "interim", "600", "999"],
 )
 async def test_an_answer_that_cannot_be_sent_is_an_error_before_anything_is(
     status: str, headers: list[tuple[str, str]], chunk: Any

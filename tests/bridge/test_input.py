@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import itertools
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.bridge.driver import Exchange, ask, scope_of, until
+from gateway.bridge.body import BodyLimits, BodyStream, ClientLeft
+from gateway.problems import Expired
+from tests.bridge.driver import SECONDS, Exchange, ask, scope_of, until
 from tests.bridge.inputs import CHUNKED, KINDS, App, Read, apply, read_until_error
 from tests.bridge.machines import Gate, bridged, is_whole
 
@@ -164,3 +167,87 @@ async def test_a_reader_is_let_go_when_its_request_is_cancelled(*, reads_already
         await until(lambda: is_whole(bridge.pool))
     _, errors = app.seen
     assert len(errors) == 3
+
+
+async def test_a_reader_that_begins_to_wait_as_its_request_ends_is_let_go() -> None:
+    """Between its look and its wait nothing is lost."""
+    looked, goes_on = threading.Event(), threading.Event()
+
+    class Interrupted(threading.Event):
+        def clear(self) -> None:
+            # Its thread loses its turn here.
+            looked.set()
+            goes_on.wait(SECONDS)
+            super().clear()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    stream = BodyStream(receive, BodyLimits(1, 0, 30, 600), asyncio.get_running_loop())
+    stream._arrived = Interrupted()
+    ended = threading.Event()
+
+    def read() -> None:
+        with contextlib.suppress(ClientLeft):
+            stream.readinto(bytearray(10))
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    await until(looked.is_set)
+    # In a thread, as it may wait for the reader now.
+    abandoning = asyncio.create_task(asyncio.to_thread(stream.abandon))
+    await asyncio.sleep(0.05)
+    goes_on.set()
+    await abandoning
+    await until(ended.is_set)
+
+
+@pytest.mark.usefixtures("frequent_sweeps")
+async def test_the_time_for_an_answer_begins_when_an_upload_that_is_read_along_has_come() -> None:
+    """Uploads have deadlines of their own; what an application does with its thread has one."""
+    gate = Gate()
+    late = asyncio.Event()
+    sent: list[Any] = []
+    pieces = 3
+
+    async def receive() -> Any:
+        nonlocal pieces
+        if not pieces:
+            await asyncio.Event().wait()
+        pieces -= 1
+        if pieces < 2:
+            await asyncio.sleep(0.5)
+        return {"type": "http.request", "body": b"x", "more_body": pieces > 0}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    def read(file: Any) -> Any:
+        body = file.read()
+        if late.is_set():
+            gate.block()
+        return body
+
+    app = App(read)
+    async with bridged(app, **KINDS["stream"], response_seconds=0.3) as bridge:
+        scope = scope_of(method="POST", headers=CHUNKED)
+        await bridge(scope, receive, send)
+        assert app.seen == b"xxx"
+        assert sent[0]["status"] == 200
+        pieces = 3
+        late.set()
+        with pytest.raises(Expired):
+            await bridge(scope, receive, send)
+        gate.open()
+
+
+@pytest.mark.usefixtures("frequent_sweeps")
+async def test_an_application_that_does_not_read_its_upload_is_late_all_the_same() -> None:
+    """An upload that nobody asks for does not end, and is no reason to wait for ever."""
+    gate = Gate()
+    app = App(lambda file: gate.block())
+    async with bridged(app, **KINDS["stream"], response_seconds=0.05) as bridge:
+        scope = scope_of(method="POST", headers=CHUNKED)
+        with pytest.raises(Expired):
+            await Exchange(bridge, scope, [b"x"], stalls=True).run()
+        gate.open()

@@ -7,14 +7,15 @@ import contextlib
 import errno
 import io
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
-from gateway.bridge.body import NoRoom
-from gateway.bridge.pool import Saturated
+from gateway.bridge.body import BodyLimits, NoRoom, spool
+from gateway.bridge.jobs import Saturated
 from gateway.problems import BodyTimeout, BodyTooLarge
 from tests.bridge.driver import Exchange, ask, scope_of, until
 from tests.bridge.inputs import CHUNKED, KINDS, App
@@ -139,3 +140,64 @@ async def test_a_full_disk_refuses_the_body(full_disk: Iterator[list[BinaryIO]],
         assert (await ask(bridge)).status == 200
     assert app.calls == 1
     assert [file.closed for file in next(full_disk)] == [True]
+
+
+class _Slow(io.BytesIO):
+    """A file of a disk that takes nothing for a while; its buffer has a lock, as a real one's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = threading.Event()
+        self.gate = threading.Event()
+        self.closed_by = 0
+        self._lock = threading.Lock()
+
+    def write(self, data: Any) -> int:
+        with self._lock:
+            self.writes.set()
+            self.gate.wait(3)
+            return super().write(data)
+
+    def close(self) -> None:
+        with self._lock:
+            self.closed_by = self.closed_by or threading.get_ident()
+            super().close()
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> _Slow:
+    """The temporary file that is opened."""
+    file = _Slow()
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: file)
+    return file
+
+
+async def test_a_slow_disk_is_not_the_client_s_fault(slow_disk: _Slow) -> None:
+    """What it takes to write counts for none of the deadlines of an upload."""
+    app = App()
+    limits = {"body_idle_seconds": 0.2, "body_seconds": 0.3}
+    async with bridged(app, **KINDS["file"], **limits) as bridge:
+        sending = asyncio.create_task(
+            ask(bridge, "/", [b"ab", b"cd"], method="POST", headers=CHUNKED)
+        )
+        await until(slow_disk.writes.is_set)
+        await asyncio.sleep(0.5)
+        slow_disk.gate.set()
+        assert (await sending).status == 200
+    assert app.seen == b"abcd"
+
+
+async def test_a_file_that_is_being_written_is_closed_by_its_writer(slow_disk: _Slow) -> None:
+    """The event loop, and all requests with it, would wait for the disk."""
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+
+    task = asyncio.create_task(spool(receive, BodyLimits(10, 0, 5, 5)))
+    await until(slow_disk.writes.is_set)
+    task.cancel()
+    await asyncio.wait([task])
+    assert not slow_disk.closed_by
+    slow_disk.gate.set()
+    await until(lambda: slow_disk.closed_by)
+    assert slow_disk.closed_by != threading.get_ident()

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.bridge.pool import Saturated, WorkerPool
+from gateway.bridge.jobs import Saturated
+from gateway.bridge.pool import WorkerPool
 from tests.bridge.driver import until
 from tests.bridge.machines import FakeJob, is_whole, threads_of, unique_name
 
@@ -68,7 +69,7 @@ async def test_the_bound_of_the_queue_is_exact(threads: int, queue: int) -> None
             assert pool.cancel(jobs[-1])
         else:
             jobs[0].gate.open()
-            await until(lambda: pool.counters.served == 1)
+            await until(lambda: pool.busy < threads)
         add("block")
         with pytest.raises(Saturated):
             add("block")
@@ -93,7 +94,7 @@ def test_jobs_are_taken_in_the_order_in_which_they_came(
             left = [job for index, job in enumerate(jobs) if index not in cancelled]
             await until(lambda: all(job.delivered for job in left))
             assert left == sorted(left, key=lambda job: job.order)
-            await until(lambda: pool.counters.served == 1 + len(left))
+            await until(lambda: is_whole(pool))
 
     asyncio.run(act())
 

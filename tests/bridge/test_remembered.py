@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.bridge.headers import HeaderEncoder
 from tests.bridge.driver import ask
 from tests.bridge.machines import bridged
 
@@ -58,3 +59,12 @@ async def test_ever_new_headers_take_no_memory(side: str, numbered: Numbered) ->
         finally:
             tracemalloc.stop()
     assert grown < ALLOWED_BYTES
+
+
+def test_what_changes_with_each_answer_is_not_remembered() -> None:
+    """Sessions' cookies are nobody's to keep, and what differs leaves room for what does not."""
+    encoder = HeaderEncoder("mount")
+    changing = ["Set-Cookie", "ETag", "Content-Length", "Location"]
+    headers = [(name, "5") for name in [*changing, "X-Same"]]
+    assert len(encoder.encode(headers)) == 5
+    assert list(encoder._pairs) == [("X-Same", "5")]
