@@ -20,12 +20,13 @@ from itsdangerous import BadSignature, TimestampSigner
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from werkzeug.http import dump_cookie
 
 from gateway.edge.hosts import host_name
+from gateway.edge.proxies import unmapped
 from gateway.exchange import exchange_of
 from gateway.problems import PAGE_POLICY, Refusal, accepts_html, page, refuse, refuse_websocket
 
@@ -34,7 +35,6 @@ logger = logging.getLogger("gateway.admin")
 COOKIE = "gateway_admin"
 _COOKIE_SECONDS = 12 * 3600
 _ATTEMPTS = parse("10/minute")
-_MOST_FORM_BYTES = 4096
 _SIGN_IN = "/sign-in"
 _SIGN_OUT = "/sign-out"
 _LOOPBACK_NAMES = frozenset({"localhost", "[::1]"})
@@ -155,6 +155,9 @@ class AdminAccess:
         if not self._attempts.test(_ATTEMPTS, client):
             return _refusing(TooManyAttempts())
         form = await _read_form(request)
+        if not self._attempts.test(_ATTEMPTS, client):
+            # Others of this client were read meanwhile. From here on nothing waits.
+            return _refusing(TooManyAttempts())
         following = _sound(form.get("next", ""))
         if not hmac.compare_digest(form.get("token", "").encode(), self._token):
             self._attempts.hit(_ATTEMPTS, client)
@@ -204,7 +207,7 @@ class AdminAccess:
             return False
         client = scope.get("client")
         try:
-            local = not client or not client[0] or ipaddress.ip_address(client[0]).is_loopback
+            local = not client or not client[0] or unmapped(client[0]).is_loopback
         except ValueError:
             local = False
         # A name that a stranger's page has made to mean this machine (DNS rebinding) is none of it.
@@ -229,16 +232,17 @@ def _below(scope: Scope) -> str:
 
 def _sound(path: str) -> str:
     """Where to go after signing in: below the prefix, nowhere else."""
-    return quote(path) if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+    segments = path.split("/")
+    sound = path.startswith("/") and not {"", ".", ".."} & set(segments[1:-1])
+    return quote(path) if sound and segments[-1] not in {".", ".."} else "/"
 
 
 async def _read_form(request: Request) -> Mapping[str, str]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_FORM_BYTES:
-            return {}
-    fields = parse_qs(body.decode("latin-1"), max_num_fields=8)
+    try:
+        # The edge limits it.
+        fields = parse_qs((await request.body()).decode("latin-1"), max_num_fields=8)
+    except (ClientDisconnect, ValueError):
+        return {}
     return {name: values[-1] for name, values in fields.items()}
 
 

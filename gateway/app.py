@@ -47,11 +47,8 @@ def create_app(
         connections: What the server's connections have seen, where it counts them.
     """
     cookie = shared_cookie(settings.session, {service.name: service.app for service in services})
-    mount_edge = MountEdge(
-        settings.edge,
-        RateLimits(settings.edge.rate_limit_store.get_secret_value()),
-        session_value(cookie),
-    )
+    rate_limits = RateLimits(settings.edge.rate_limit_store.get_secret_value())
+    mount_edge = MountEdge(settings.edge, rate_limits, session_value(cookie))
     mounted = [_mounted(service, settings, cookie, mount_edge) for service in services]
     lifespans = [one.lifespan for one in mounted]
     pools = {one.mount.name: one.pool for one in mounted if one.pool is not None}
@@ -79,7 +76,7 @@ def create_app(
         health,
         settings.server.startup_seconds,
         settings.server.drain_seconds,
-        background=observing.background,
+        background=[*observing.background, rate_limits.close_at_end],
     )
     return Gateway(
         MountTable(mounts, nothing_mounted),

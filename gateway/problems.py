@@ -206,6 +206,12 @@ async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -
     await answer(scope, receive, send)
 
 
+def _is_being_cancelled() -> bool:
+    """Whether somebody asked for the request's end, and not the service by an error of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class ProblemsMiddleware:
     """Answers refusals, and 500 where a service, or the gateway, raised before it answered.
 
@@ -226,27 +232,49 @@ class ProblemsMiddleware:
         except GaveUp as reason:
             # Its connection is closed by the server, as the answer is not complete.
             logger.warning("request %s was given up: %s", exchange_of(scope).request_id, reason)
-        except asyncio.CancelledError:
-            exchange = exchange_of(scope)
-            begins = exchange.expired and not exchange.answered
-            if not begins or not exchange.take_back_cancellation():
-                raise
-            await refuse(Expired(), scope, receive, send)
-        except Exception:
-            exchange = exchange_of(scope)
-            exchange.outcome = "error"
-            logger.exception(
-                "request %s failed: %s %r", exchange.request_id, exchange.method, exchange.path
-            )
-            if exchange.complete:
-                # Starlette answers 500 and raises once more. Raised further, it would cost the
-                # client a connection that has nothing wrong with it.
-                return
-            if scope["type"] != "http" or exchange.answered:
-                raise  # what was begun cannot be answered again; the server ends the connection
-            answer = problem(
-                scope,
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                "The service failed. The log has the reason under this request's ID.",
-            )
-            await answer(scope, receive, send)
+        except asyncio.CancelledError as cancelled:
+            if not await self._answer_if_expired(scope, receive, send):
+                if _is_being_cancelled():
+                    raise
+                await self._answer_for_error(cancelled, scope, receive, send)
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit, too, ends its request alone
+            await self._answer_for_error(error, scope, receive, send)
+        else:
+            # Where the service made nothing of its cancellation.
+            await self._answer_if_expired(scope, receive, send)
+
+    async def _answer_if_expired(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Answer 504 where the request's time was up before its answer began."""
+        exchange = exchange_of(scope)
+        if not exchange.expired or exchange.answered:
+            return False
+        exchange.take_back_cancellation()
+        await refuse(Expired(), scope, receive, send)
+        return True
+
+    async def _answer_for_error(
+        self, error: BaseException, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        exchange = exchange_of(scope)
+        exchange.outcome = "error"
+        logger.error(
+            "request %s failed: %s %r",
+            exchange.request_id,
+            exchange.method,
+            exchange.path,
+            exc_info=error,
+        )
+        if exchange.complete:
+            # Starlette answers 500 and raises once more. Raised further, it would cost the
+            # client a connection that has nothing wrong with it.
+            return
+        if scope["type"] != "http" or exchange.answered:
+            raise error  # what was begun cannot be answered again; the server closes the connection
+        answer = problem(
+            scope,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "The service failed. The log has the reason under this request's ID.",
+        )
+        await answer(scope, receive, send)

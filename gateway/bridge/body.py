@@ -28,6 +28,7 @@ from gateway.problems import BodyTimeout, BodyTooLarge, Refusal
 logger = logging.getLogger("gateway.bridge")
 
 _PIECE = 1024 * 1024
+_DIGITS = 30
 # As much of a streamed body is received before the application reads it.
 _AHEAD = 64 * 1024
 
@@ -79,7 +80,8 @@ class BodyLimits:
             BodyTooLarge: It announces more than is accepted.
         """
         if length.isdigit():
-            self.check(int(length))
+            # Python reads no number of thousands of digits; no body has such a length either.
+            self.check(int(length[:_DIGITS]) if len(length) > _DIGITS else int(length))
 
 
 class _Spool:

@@ -17,6 +17,9 @@ _USUAL_BLOCK_BYTES = 8192
 class FileWrapper:
     """`wsgi.file_wrapper`: a file in blocks, closed with the answer.
 
+    Its own iterator, as the standard library's: what wraps it once more, as Werkzeug does for a
+    range, closes what it iterates over.
+
     The block size is a suggestion (PEP 3333); larger ones cost less. But a pipe that is asked for
     more would keep back what it has.
     """
@@ -26,8 +29,13 @@ class FileWrapper:
         self.block_size = max(block_size, FILE_BLOCK_BYTES) if _is_at_hand(file) else block_size
 
     def __iter__(self) -> Iterator[bytes]:
-        while block := self.file.read(self.block_size):
-            yield block
+        return self
+
+    def __next__(self) -> bytes:
+        block: bytes = self.file.read(self.block_size)
+        if not block:
+            raise StopIteration
+        return block
 
     def close(self) -> None:
         """Close the file, if it can be closed."""

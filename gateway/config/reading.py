@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import ipaddress
 import os
 import re
 import tomllib
@@ -10,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -17,11 +20,18 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
 from gateway.config.faults import ConfigurationError, Fault
-from gateway.config.settings import MountSettings, Settings, accepts, model_at
+from gateway.config.settings import MountSettings, ServerSettings, Settings, accepts, model_at
 
 _PREFIX = "GATEWAY_"
 _DEFAULT_FILES = ("gateway.toml", "config/gateway.toml")
-_ORIGIN = re.compile(r"https?://[^/?#\s@]+")
+# As browsers write it (RFC 6454, section 6.1); what they never write could never match.
+_ORIGIN = re.compile(
+    r"https?://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+)
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]+")
+# RFC 9110, section 5.5, less what no server sends.
+_FIELD_VALUE = re.compile(r"([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 # What Kubernetes sets in every container for a Service that is called "gateway".
 _KUBERNETES = re.compile(r"GATEWAY_(PORT(_.*)?|SERVICE_.*)")
 _SHORTEST_SECRET = 16
@@ -253,16 +263,87 @@ def _contradictions(merged: Mapping[str, Any]) -> Iterator[tuple[Location, str, 
     if _has_dots(admin):
         yield ("admin", "prefix"), f'"{admin}", with a dot segment', ""
     yield from _mount_contradictions(merged, admin)
-    server = _at(merged, ("server",)) or {}
-    if bool(_at(server, ("tls_certificate",))) != bool(_at(server, ("tls_key",))):
-        missing = "tls_key" if _at(server, ("tls_certificate",)) else "tls_certificate"
-        yield ("server", missing), "nothing", "tls_certificate and tls_key, both or neither"
-    for origin in _list(_at(merged, ("edge", "trusted_origins"))):
-        if not _ORIGIN.fullmatch(_text(origin)):
-            yield ("edge", "trusted_origins"), f'"{origin}"', ""
+    yield from _server_contradictions(_at(merged, ("server",)) or {})
+    yield from _edge_contradictions(_at(merged, ("edge",)) or {})
     chosen = _text(_at(merged, ("session", "mount")))
     if chosen and chosen not in [_at(mount, ("name",)) for mount in _list(merged.get("mounts"))]:
         yield ("session", "mount"), f'"{chosen}", not a mount', ""
+
+
+def _server_contradictions(server: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    if bool(_at(server, ("tls_certificate",))) != bool(_at(server, ("tls_key",))):
+        missing = "tls_key" if _at(server, ("tls_certificate",)) else "tls_certificate"
+        yield ("server", missing), "nothing", "tls_certificate and tls_key, both or neither"
+    root_path = _text(_at(server, ("root_path",)))
+    if _has_dots(root_path):
+        yield ("server", "root_path"), f'"{root_path}", with a dot segment', ""
+    delay, drain = _number(server, "drain_delay_seconds"), _number(server, "drain_seconds")
+    if delay and delay >= drain > 0:
+        accepted = f"less than drain_seconds, which is {drain:g}"
+        yield ("server", "drain_delay_seconds"), f"{delay:g}", accepted
+
+
+def _edge_contradictions(edge: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    for key, is_sound in (
+        ("trusted_proxies", _is_proxy),
+        ("allowed_hosts", _is_host),
+        ("trusted_origins", _is_origin),
+        ("cors_origins", _is_origin_or_all),
+    ):
+        for entry in _list(_at(edge, (key,))):
+            if not is_sound(_text(entry)):
+                yield ("edge", key), f'"{entry}"', ""
+    yield from _header_contradictions(("edge", "security_headers"), edge)
+    store = _at(edge, ("rate_limit_store",))
+    if store is not None and (found := _why_no_store(_text(store))):
+        yield ("edge", "rate_limit_store"), found, ""
+
+
+def _header_contradictions(
+    location: Location, table: Mapping[str, Any]
+) -> Iterator[tuple[Location, str, str]]:
+    headers = _at(table, ("security_headers",))
+    for name, value in headers.items() if isinstance(headers, Mapping) else ():
+        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(_text(value)):
+            yield location, f"{name!r} = {value!r}, which no answer can carry", ""
+
+
+def _is_proxy(entry: str) -> bool:
+    if entry in {"*", "unix"}:
+        return True
+    try:
+        ipaddress.ip_network(entry)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_host(name: str) -> bool:
+    return _HOST.fullmatch(name) is not None
+
+
+def _is_origin(origin: str) -> bool:
+    return _ORIGIN.fullmatch(origin) is not None
+
+
+def _is_origin_or_all(origin: str) -> bool:
+    return origin == "*" or _is_origin(origin)
+
+
+def _why_no_store(url: str) -> str:
+    """What is wrong with a store's address, which may hold a password; empty where nothing is."""
+    if url == "memory://":
+        return ""
+    try:
+        parts = urlsplit(url)
+        found = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
+    except ValueError:
+        found = None
+    if not found:
+        return "an address of another kind (hidden)"
+    if importlib.util.find_spec("redis") is None:
+        return "Redis, without its package: install flask-fastapi-gateway[redis]"
+    return ""
 
 
 def _mount_contradictions(
@@ -279,6 +360,10 @@ def _mount_contradictions(
         if name and name in names:
             yield ("mounts", index, "name"), f'"{name}", as another mount', ""
         names.add(name)
+        for origin in _list(_at(mount, ("cors_origins",))):
+            if not _is_origin_or_all(_text(origin)):
+                yield ("mounts", index, "cors_origins"), f'"{origin}"', ""
+        yield from _header_contradictions(("mounts", index, "security_headers"), mount)
         if not prefix:
             continue
         if _has_dots(prefix):
@@ -338,7 +423,8 @@ def _spell(location: Location, in_file: Mapping[str, Any]) -> str:
 
 def _show(location: Location, value: Any) -> str:
     # Also where a whole table stands in the place of one that has a secret.
-    secret = any(location[:2] == at[: len(location[:2])] for at in _SECRETS)
+    hidden = (*_SECRETS, ("edge", "rate_limit_store"))
+    secret = any(location[:2] == at[: len(location[:2])] for at in hidden)
     if secret or isinstance(value, SecretStr):
         return "(hidden)"
     if isinstance(value, str):
@@ -354,6 +440,14 @@ def _has_dots(prefix: str) -> bool:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _number(server: Mapping[str, Any], key: str) -> float:
+    """A number of the server's table, or its default; 0 where it is none."""
+    value = _at(server, (key,))
+    if value is None:
+        value = ServerSettings.model_fields[key].default
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _list(value: Any) -> list[Any]:

@@ -38,6 +38,7 @@ __all__ = [
 
 _OFF = frozenset({"", "off"})
 _GATEWAY = "gateway"
+_FORM = BodyRules(max_bytes=4096, idle_seconds=5.0, total_seconds=10.0)
 
 
 def edge(settings: Settings, observers: Observers) -> list[Middleware]:
@@ -85,7 +86,8 @@ class MountEdge:
             reads_body: Whether what comes next keeps the limits of bodies itself.
         """
         rules = self.rules
-        origins = rules.cors_origins if mount.cors_origins is None else mount.cors_origins
+        chosen = rules.cors_origins if mount.cors_origins is None else mount.cors_origins
+        origins = [origin.lower() for origin in chosen]  # as browsers write them
         stack: list[Middleware] = []
         if origins:
             # Outermost, so that a page can read a refusal, too.
@@ -96,7 +98,7 @@ class MountEdge:
                     allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
                     allow_headers=rules.cors_headers,
                     allow_credentials=rules.cors_credentials,
-                    expose_headers=["X-Request-ID"],
+                    expose_headers=["X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"],
                 ),
                 Middleware(ProblemsMiddleware),
             ]
@@ -126,8 +128,12 @@ class MountEdge:
         return stack
 
     def of_admin(self) -> list[Middleware]:
-        """The admin endpoints' part: nobody else's pages write there."""
-        return [Middleware(CrossOriginProtection)]
+        """The admin endpoints' part: nobody else's pages write there, nor anybody much."""
+        return [
+            Middleware(CrossOriginProtection),
+            # All that is sent there is a form with a token.
+            Middleware(BodyLimit, _FORM),
+        ]
 
     def _policy(self, mount: MountSettings) -> RateLimitPolicy | None:
         own = mount.rate_limit

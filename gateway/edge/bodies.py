@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.exchange import announces_body, exchange_of
 from gateway.problems import BodyTimeout, BodyTooLarge, Refusal, refuse
 
+# More digits than any length has; Python refuses to read thousands of them.
+_DIGITS = 18
+
 
 @dataclass(frozen=True)
 class BodyRules:
@@ -48,7 +51,7 @@ class BodyLimit:
             return self.app(scope, receive, send)
         announced = exchange_of(scope).fields.get(b"content-length", b"")
         limit = self._rules.max_bytes
-        if limit and announced.isdigit() and int(announced) > limit:
+        if limit and announced.isdigit() and (len(announced) > _DIGITS or int(announced) > limit):
             return refuse(BodyTooLarge(), scope, receive, send)
         return _Watch(self._rules, receive, send).run(self.app, scope)
 
@@ -67,11 +70,18 @@ class _Watch:
         self._deadline = asyncio.get_running_loop().time() + rules.total_seconds
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
-        await app(scope, self.receive, self.send)
+        try:
+            await app(scope, self.receive, self.send)
+        except Exception:
+            # Also where the service has made another error of it, or a group.
+            if self._refusal is None or self._answered:
+                raise
         if self._refusal is not None and not self._answered:
             raise self._refusal
 
     async def receive(self) -> Message:
+        if self._refusal is not None:
+            raise self._refusal  # once more: the service did not believe it
         if not self._more:
             return await self._receive()  # the client's departure
         left = self._deadline - asyncio.get_running_loop().time()

@@ -5,10 +5,14 @@ Never a stream of events, whose pieces have to arrive as they are sent, and neve
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from collections.abc import Awaitable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, remove_compress_type
 
 MINIMUM_BYTES = 1024
+# Travels with the start of an answer that came with an entity tag and was not encoded.
+_TAGGED = "gateway.tagged"
 
 
 class Compression:
@@ -22,8 +26,40 @@ class Compression:
         # The library keeps its types for the whole process; this one is never compressed here.
         remove_compress_type("text/event-stream")
         self.app = app
-        self._compressing = CompressMiddleware(app, minimum_size=MINIMUM_BYTES)
+        self._compressing = CompressMiddleware(self._call, minimum_size=MINIMUM_BYTES)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Compress what is answered."""
-        await self._compressing(scope, receive, send)
+        if scope["type"] != "http":
+            return self.app(scope, receive, send)
+
+        def send_weakened(message: Message) -> Awaitable[None]:
+            if message.pop(_TAGGED, False):
+                _weaken(message)
+            return send(message)
+
+        return self._compressing(scope, receive, send_weakened)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        def send_noted(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                headers = message["headers"] = list(message.get("headers", ()))
+                names = {name for name, _ in headers}
+                if b"etag" in names and b"content-encoding" not in names:
+                    message[_TAGGED] = True
+            return send(message)
+
+        await self.app(scope, receive, send_noted)
+
+
+def _weaken(message: Message) -> None:
+    """Make a strong entity tag weak where the answer was compressed (RFC 9110, section 8.8.3.3).
+
+    Else a download that is resumed plainly would continue a compressed one.
+    """
+    headers = message["headers"]
+    if any(name == b"content-encoding" for name, _ in headers):
+        message["headers"] = [
+            (name, b"W/" + value if name == b"etag" and not value.startswith(b"W/") else value)
+            for name, value in headers
+        ]

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.edge.proxies import path_within
 from gateway.problems import Refusal, refuse
 
 
@@ -36,7 +37,7 @@ class ConcurrencyLimit:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass on while there is room."""
-        if scope["type"] == "lifespan" or scope["path"] in self._exempt:
+        if scope["type"] == "lifespan" or path_within(scope) in self._exempt:
             return self.app(scope, receive, send)
         if self._running >= self._limit:
             return refuse(TooManyRunning(), scope, receive, send)

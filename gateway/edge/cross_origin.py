@@ -29,12 +29,15 @@ class CrossOriginProtection:
 
     Args:
         app: What the request goes to.
-        trusted_origins: Origins (`https://app.example.com`) that may write.
+        trusted_origins: Origins (`https://app.example.com`) that may write. With `*` among them,
+            any may write what it may without what a browser adds by itself: cookies, and
+            credentials of another scheme than Bearer.
     """
 
     def __init__(self, app: ASGIApp, trusted_origins: Sequence[str] = ()) -> None:
         self.app = app
         self._trusted = frozenset(origin.lower() for origin in trusted_origins)
+        self._anyone = "*" in self._trusted
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass on what is allowed; refuse the rest."""
@@ -60,6 +63,7 @@ class CrossOriginProtection:
 
     def _allows(self, scope: Scope) -> bool:
         site = origin = host = ""
+        ambient = False
         for name, value in scope["headers"]:
             if name == b"sec-fetch-site":
                 site = value.decode("latin-1")
@@ -67,9 +71,13 @@ class CrossOriginProtection:
                 origin = value.decode("latin-1").lower()
             elif name == b"host":
                 host = value.decode("latin-1").lower()
+            elif name == b"cookie" or (
+                name == b"authorization" and value[:7].lower() != b"bearer "
+            ):
+                ambient = True
         if not site and not origin:
             return True
-        if origin in self._trusted:
+        if origin in self._trusted or (self._anyone and not ambient):
             return True
         if site:
             return site in {"same-origin", "none"}

@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.edge.proxies import path_within
 from gateway.problems import Refusal, refuse
 
 
@@ -37,7 +38,7 @@ class AllowedHosts:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass on what is for a host of ours."""
-        if scope["type"] == "lifespan" or self._allows(scope) or scope["path"] in self._exempt:
+        if scope["type"] == "lifespan" or self._allows(scope) or path_within(scope) in self._exempt:
             return self.app(scope, receive, send)
         return refuse(UnknownHost(), scope, receive, send)
 

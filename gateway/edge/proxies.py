@@ -25,6 +25,7 @@ _NAMES = frozenset(
         b"x-forwarded-port",
         b"x-forwarded-prefix",
         b"x-forwarded-proto",
+        b"x-forwarded-protocol",
         b"x-forwarded-scheme",
         b"x-forwarded-server",
         b"x-forwarded-ssl",
@@ -32,10 +33,13 @@ _NAMES = frozenset(
         b"x-script-name",
     }
 )
+# RFC 7239, section 6, for the older header too; a port may be a word.
+_HOP = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[\w.-]+)?|([0-9.]+)(?::[\w.-]+)?|([0-9A-Fa-f:.]+)")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 # RFC 7239, section 4: pairs of a token and a token or quoted string.
 _PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))\s*')
+_TOKENS = {"for": b"x-forwarded-for", "proto": b"x-forwarded-proto", "host": b"x-forwarded-host"}
 # A Unix socket has no address: who can open it is the file system's business.
 _UNIX = "unix"
 
@@ -86,7 +90,8 @@ class TrustedProxies:
         if not self._trusts_peer(scope):
             return ""
         if b"x-forwarded-for" not in said and b"forwarded" in said:
-            said.update(_from_forwarded(scope_values=_raw(headers, b"forwarded")))
+            # In place of what the older ones say, which such a proxy may pass on from a client.
+            said.update(_from_forwarded(_raw(headers, b"forwarded")))
         hops = said.get(b"x-forwarded-for", [])
         client, skipped = self._client(hops)
         if client:
@@ -114,11 +119,9 @@ class TrustedProxies:
         if self._everyone:
             return True
         try:
-            parsed = ipaddress.ip_address(address)
+            parsed = unmapped(address)
         except ValueError:
             return False
-        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-            parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._networks)
 
     def _client(self, hops: Sequence[str]) -> tuple[str, int]:
@@ -138,14 +141,32 @@ class TrustedProxies:
 
 def _address(hop: str) -> str:
     """The address in `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`; else empty."""
-    if hop.startswith("["):
-        hop = hop[1:].partition("]")[0]
-    elif hop.count(":") == 1:
-        hop = hop.partition(":")[0]
+    found = _HOP.fullmatch(hop)
+    if found is None:
+        return ""
     try:
-        return str(ipaddress.ip_address(hop))
+        return str(unmapped(found[1] or found[2] or found[3]))
     except ValueError:
         return ""
+
+
+def unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address; one of IPv4 as such, also where an IPv6 socket has written it as its own.
+
+    Raises:
+        ValueError: It is none.
+    """
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        return parsed.ipv4_mapped
+    return parsed
+
+
+def path_within(scope: Scope) -> str:
+    """The request's path below the gateway's own public prefix."""
+    path: str = scope["path"]
+    root_path = scope.get("root_path", "")
+    return path.removeprefix(root_path) if root_path else path
 
 
 def _pick(values: Sequence[str], skipped: int) -> str:
@@ -157,16 +178,16 @@ def _raw(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
     return ",".join(value.decode("latin-1") for name, value in headers if name == wanted)
 
 
-def _from_forwarded(scope_values: str) -> dict[bytes, list[str]]:
-    """`Forwarded` in the words of the older headers."""
-    said: dict[bytes, list[str]] = {}
-    for element in _split(scope_values):
+def _from_forwarded(value: str) -> dict[bytes, list[str]]:
+    """`Forwarded` in the words of the older headers, with an entry in each for each proxy.
+
+    So that what one proxy leaves out is not taken from what was said before it.
+    """
+    said: dict[bytes, list[str]] = {name: [] for name in _TOKENS.values()}
+    for element in _split(value):
         pairs = {m[1].lower(): m[2] if m[2] is not None else m[3] for m in _PAIR.finditer(element)}
-        for token, name in (("for", b"x-forwarded-for"), ("proto", b"x-forwarded-proto")):
-            if token in pairs:
-                said.setdefault(name, []).append(pairs[token])
-        if "host" in pairs:
-            said.setdefault(b"x-forwarded-host", []).append(pairs["host"])
+        for token, name in _TOKENS.items():
+            said[name].append(pairs.get(token, ""))
     return said
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import logging
 import math
 import time
@@ -15,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from limits import RateLimitItem
-from limits.aio.storage import Storage
+from limits.aio.storage import MemoryStorage, SlidingWindowCounterSupport, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.storage import storage_from_string
 from starlette.datastructures import MutableHeaders
@@ -77,10 +78,23 @@ class RateLimits:
     """
 
     def __init__(self, url: str) -> None:
-        options = {} if url == "memory://" else _REDIS_OPTIONS
-        store = storage_from_string(f"async+{url}", **options)  # type: ignore[arg-type]
-        self._limiter = SlidingWindowCounterRateLimiter(cast(Storage, store))
+        store: Storage = _Memory() if url == "memory://" else _redis(url)
+        self._limiter = SlidingWindowCounterRateLimiter(store)
+        self._store = cast(SlidingWindowCounterSupport, store)
         self._gone_until = 0.0
+
+    async def close(self) -> None:
+        """Close the connections to the store, if there are any."""
+        client = getattr(getattr(self._store, "bridge", None), "storage", None)
+        if client is not None:
+            await client.aclose()
+
+    async def close_at_end(self) -> None:
+        """Wait to be cancelled, and close: for what runs as long as the process serves."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.close()
 
     async def count(self, item: RateLimitItem, *key: str) -> tuple[bool, int, int] | None:
         """Count one request.
@@ -89,12 +103,16 @@ class RateLimits:
             Whether it is within the limit, how many are left, and in how many seconds the window
             is over; None where the store is gone.
         """
-        if time.monotonic() < self._gone_until:
-            return None
+        if self._gone_until:
+            now = time.monotonic()
+            if now < self._gone_until:
+                return None
+            # This request asks whether it is back; the others do not wait for the answer.
+            self._gone_until = now + _RETRY_SECONDS
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 allowed = await self._limiter.hit(item, *key)
-                stats = await self._limiter.get_window_stats(item, *key)
+                counts = await self._store.get_sliding_window(item.key_for(*key), item.get_expiry())
         except Exception as error:
             # Whatever the client of the store raises: none of it may fail the request.
             if not self._gone_until:
@@ -106,14 +124,79 @@ class RateLimits:
         if self._gone_until:
             logger.warning("rate limits: the store is back")
             self._gone_until = 0.0
-        return allowed, stats.remaining, max(math.ceil(stats.reset_time - time.time()), 0)
+        return allowed, *_left(item.amount, item.get_expiry(), counts)
 
 
-_REDIS_OPTIONS = {
-    "socket_connect_timeout": STORE_SECONDS,
-    "socket_timeout": STORE_SECONDS,
-    "implementation": "redispy",
-}
+def _redis(url: str) -> Storage:
+    # Imported where it is wanted: the package is an extra.
+    retry = importlib.import_module("redis.asyncio.retry").Retry
+    no_wait = importlib.import_module("redis.backoff").NoBackoff
+    options: dict[str, Any] = {
+        "socket_connect_timeout": STORE_SECONDS,
+        "socket_timeout": STORE_SECONDS,
+        "implementation": "redispy",
+        # A kept connection may be one to a Redis that has gone since: that alone is no failure.
+        "retry": retry(no_wait(), 1),
+    }
+    return cast(Storage, storage_from_string(f"async+{url}", **options))
+
+
+def _left(amount: int, window: float, counts: tuple[int, float, int, float]) -> tuple[int, int]:
+    """How many are left, and in how many seconds there are more.
+
+    The window before counts by the share of it that a sliding one would still cover, so its weight
+    falls all the time; the present one begins to when it is over.
+
+    Args:
+        amount: How many in one window.
+        window: Its seconds.
+        counts: Requests of the window before, and for how many seconds they still count; requests
+            of this one, and the same, which is a whole window longer than it lasts.
+    """
+    before, before_left, now, now_left = counts
+    left = max(amount - math.floor(before * before_left / window) - now, 0)
+    seconds = max(now_left - window, 0.0)
+    if not left and now < amount:
+        # Until the weight of the one before leaves room for one.
+        seconds = min(before_left - (amount - now) * window / before, seconds)
+    return left, math.floor(max(seconds, 0.0)) + (not left or not seconds.is_integer())
+
+
+class _Memory(MemoryStorage):
+    """The library's, which looks at every key at every request; this one now and then.
+
+    Clients choose keys: what one request costs must not grow with how many there are.
+    """
+
+    STORAGE_SCHEME = None  # type: ignore[assignment]
+    _LEAST_KEYS = 1000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._swept_at = self._LEAST_KEYS
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Count."""
+        now = time.time()
+        if self.expirations.get(key, 0.0) <= now:
+            self.storage[key] = 0
+            self.expirations[key] = now + expiry
+            if len(self.expirations) >= self._swept_at:
+                self._sweep(now)
+        self.storage[key] += amount
+        return self.storage[key]
+
+    async def decr(self, key: str, amount: int = 1) -> int:
+        """Take back."""
+        self.storage[key] = max(self.storage[key] - amount, 0)
+        return self.storage[key]
+
+    def _sweep(self, now: float) -> None:
+        for key in [key for key, end in self.expirations.items() if end <= now]:
+            del self.expirations[key]
+            self.storage.pop(key, None)
+        # Once for as many new keys as are left: a constant for each of them.
+        self._swept_at = max(2 * len(self.expirations), self._LEAST_KEYS)
 
 
 class RateLimit:
@@ -163,6 +246,7 @@ class RateLimit:
             return
 
         def add(message: Message) -> None:
+            message.setdefault("headers", [])
             MutableHeaders(scope=message).update(fields)
 
         exchange_of(scope).observers.append(add)

@@ -24,12 +24,14 @@ class SecurityHeaders:
     def __call__(self, exchange: Exchange, message: Message) -> None:
         """Add what the answer lacks."""
         wanted = self._mounts.get(exchange.mount, self._default)
-        headers = message.get("headers", ())
-        present = {name for name, _ in headers}
-        message["headers"] = [*headers, *(pair for pair in wanted if pair[0] not in present)]
+        present = exchange.answer_fields
+        if wanted.keys().isdisjoint(present):
+            message["headers"] += wanted.items()
+        else:
+            message["headers"] += [pair for pair in wanted.items() if pair[0] not in present]
 
 
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+def _encoded(headers: Mapping[str, str]) -> dict[bytes, bytes]:
     # One spelling for each name: the last that was given counts.
     spelled = {name.lower(): value for name, value in headers.items()}
-    return [(name.encode(), value.encode("latin-1")) for name, value in spelled.items() if value]
+    return {name.encode(): value.encode("latin-1") for name, value in spelled.items() if value}

@@ -33,11 +33,8 @@ class EndStreams:
 
     def answered(self, exchange: Exchange, message: Message) -> None:
         """Remember an answer that streams events."""
-        for name, value in message.get("headers", ()):
-            if name.lower() == b"content-type":
-                if value[:17].lower() == b"text/event-stream":
-                    self._remember(exchange)
-                return
+        if exchange.answer_fields.get(b"content-type", b"")[:17].lower() == b"text/event-stream":
+            self._remember(exchange)
 
     def _remember(self, exchange: Exchange) -> None:
         self._streams.add(exchange)

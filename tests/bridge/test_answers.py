@@ -8,9 +8,11 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask, send_file
 from starlette.types import Message
 
 from gateway.bridge import Bridge
@@ -207,3 +209,21 @@ async def test_a_fast_stream_leaves_the_event_loop_to_others() -> None:
         task.cancel()
         await asyncio.wait([task])
     assert turns >= 40
+
+
+async def test_a_range_of_a_file_leaves_nothing_open(tmp_path: Path) -> None:
+    """Werkzeug iterates over the wrapper to skip to the range, and closes what it iterates over."""
+    file = tmp_path / "file"
+    file.write_bytes(b"0123456789")
+    opened: list[Any] = []
+    app = Flask("ranges")
+
+    @app.get("/")
+    def send() -> Any:
+        opened.append(file.open("rb"))
+        return send_file(opened[-1], "text/plain", conditional=True, etag="x")
+
+    async with bridged(app) as bridge:
+        answer = await ask(bridge, headers=[(b"range", b"bytes=2-4")])
+        assert (answer.status, answer.body) == (206, b"234")
+        await until(lambda: opened[0].closed)

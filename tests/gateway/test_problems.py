@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -68,3 +70,32 @@ async def test_a_service_that_raises_says_nothing_of_its_reason(
     assert "the secret reason" in caplog.text
     assert "secret" not in answer.text
     assert answer.json()["request_id"] == answer.headers["x-request-id"] != ""
+
+
+@pytest.mark.parametrize("kind", [SystemExit, asyncio.CancelledError, BaseException])
+async def test_what_is_no_exception_ends_its_request_and_nothing_else(
+    kind: type[BaseException],
+) -> None:
+    """A service that raises `SystemExit` gets a 500 with an ID, as for any other error."""
+
+    async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
+        raise kind
+
+    transport = httpx.ASGITransport(ExchangeMiddleware(ProblemsMiddleware(leaving)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        answer = await http.get("/")
+    assert answer.status_code == 500
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_an_error_after_a_whole_answer_costs_the_client_nothing() -> None:
+    """Starlette answers 500 and raises once more; the connection stays."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"its own"})
+        raise RuntimeError
+
+    transport = httpx.ASGITransport(ExchangeMiddleware(ProblemsMiddleware(answering)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        assert (await http.get("/")).text == "its own"

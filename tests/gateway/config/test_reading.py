@@ -278,6 +278,151 @@ def test_a_bad_trusted_origin_is_refused(tmp_path: Path, origin: str) -> None:
     )
 
 
+def edge_fault(folder: Path, setting: str) -> tuple[str, str]:
+    _, key, found, _ = only_fault(folder, f"[edge]\n{setting}\n{MOUNT}")
+    return key, found
+
+
+@pytest.mark.parametrize(
+    "proxy", ["10.0.0.1/8", "10.0.0.0/33", "proxy.example", "Unix", "", "10.0.0.0/8, 10.1.0.1", "%"]
+)
+def test_a_trusted_proxy_that_is_no_network_is_refused(tmp_path: Path, proxy: str) -> None:
+    """Whom to believe is said in networks, exactly, before anything starts."""
+    found = edge_fault(tmp_path, f'trusted_proxies = ["10.0.0.0/8", "{proxy}"]')
+    assert found == ("edge.trusted_proxies", f'"{proxy}"')
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1", "unix", "*"])
+def test_networks_and_sockets_are_trusted_proxies(tmp_path: Path, proxy: str) -> None:
+    """An address is a network of one; the Unix socket and everyone have words of their own."""
+    assert faults_of(tmp_path, f'[edge]\ntrusted_proxies = ["{proxy}"]\n{MOUNT}') == ()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["https://a.example", "a.example:80", "A.example", "*", "*.", "a.*.b", "a b", "", "a..b"],
+)
+def test_an_allowed_host_that_is_no_name_is_refused(tmp_path: Path, host: str) -> None:
+    """An entry that could never match a Host header would refuse everybody."""
+    found = edge_fault(tmp_path, f'allowed_hosts = ["{host}"]')
+    assert found == ("edge.allowed_hosts", f'"{host}"')
+
+
+@pytest.mark.parametrize("host", ["a.example", "*.a.example", "localhost", "192.0.2.1", "[::1]"])
+def test_names_and_addresses_are_allowed_hosts(tmp_path: Path, host: str) -> None:
+    """Names, all names below one, and addresses can be served."""
+    assert faults_of(tmp_path, f'[edge]\nallowed_hosts = ["{host}"]\n{MOUNT}') == ()
+
+
+BAD_ORIGINS = ["app.example", "https://a.example/", "https://*.a.example", "null", "ftp://a", ""]
+
+
+@pytest.mark.parametrize("origin", BAD_ORIGINS)
+def test_a_cors_origin_that_is_none_is_refused(tmp_path: Path, origin: str) -> None:
+    """What no browser sends as Origin is a mistake, for the edge and for a mount."""
+    found = edge_fault(tmp_path, f'cors_origins = ["{origin}"]')
+    assert found == ("edge.cors_origins", f'"{origin}"')
+    fault = only_fault(tmp_path, f'{MOUNT}cors_origins = ["{origin}"]\n')
+    assert fault[1:3] == ('[[mounts]] "web" cors_origins', f'"{origin}"')
+
+
+@pytest.mark.parametrize("origin", ["*", "http://localhost:3000", "https://a.example"])
+def test_origins_and_all_of_them_may_be_cors_origins(tmp_path: Path, origin: str) -> None:
+    """One origin, or everybody's pages."""
+    toml = f'[edge]\ncors_origins = ["{origin}"]\n{MOUNT}cors_origins = ["{origin}"]\n'
+    assert faults_of(tmp_path, toml) == ()
+
+
+@pytest.mark.parametrize(
+    "store", ["memory", "memcached://h", "redis://", "redis://h:x", "rediss//h", "redis://h:0", ""]
+)
+def test_a_store_of_counts_of_another_kind_is_refused(tmp_path: Path, store: str) -> None:
+    """Counting is done in memory or in Redis; nothing else is found out by the first request."""
+    assert edge_fault(tmp_path, f'rate_limit_store = "{store}"')[0] == "edge.rate_limit_store"
+
+
+def test_a_stores_password_is_never_shown(tmp_path: Path) -> None:
+    """The address of a store may hold a password, and no message repeats it."""
+    for store in ("postgres://u:correct-horse@h", "redis://u:correct-horse@h:x"):
+        environ = {"GATEWAY_EDGE__RATE_LIMIT_STORE": store}
+        (fault,) = faults_of(tmp_path, MOUNT, environ)
+        assert fault.key == "GATEWAY_EDGE__RATE_LIMIT_STORE"
+        assert "correct-horse" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    "store",
+    ["memory://", "redis://127.0.0.1:6379/0", "rediss://u:p@redis.example", "redis://[::1]"],
+)
+def test_memory_and_redis_are_stores_of_counts(tmp_path: Path, store: str) -> None:
+    """In this process, or in Redis for all."""
+    assert faults_of(tmp_path, f'[edge]\nrate_limit_store = "{store}"\n{MOUNT}') == ()
+
+
+def test_a_redis_without_its_package_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package is an extra; its absence is a fault and not a traceback."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "[redis]" in edge_fault(tmp_path, 'rate_limit_store = "redis://h"')[1]
+    assert faults_of(tmp_path, f'[edge]\nrate_limit_store = "memory://"\n{MOUNT}') == ()
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "drain_delay_seconds = 20",
+        "drain_delay_seconds = 20.5",
+        "drain_seconds = 3\ndrain_delay_seconds = 3",
+    ],
+)
+def test_a_drain_that_is_all_delay_is_refused(tmp_path: Path, server: str) -> None:
+    """The delay counts against the drain, and running requests need some of it."""
+    _, key, _, accepted = only_fault(tmp_path, f"[server]\n{server}\n{MOUNT}")
+    assert key == "server.drain_delay_seconds"
+    assert accepted.startswith("less than drain_seconds")
+
+
+def test_a_delay_below_the_drain_is_accepted(tmp_path: Path) -> None:
+    """Some time is left for the requests."""
+    toml = f"[server]\ndrain_seconds = 3\ndrain_delay_seconds = 2.9\n{MOUNT}"
+    assert faults_of(tmp_path, toml) == ()
+
+
+@pytest.mark.parametrize("root_path", ["/..", "/apps/../x", "/."])
+def test_a_root_path_with_dot_segments_is_refused(tmp_path: Path, root_path: str) -> None:
+    """No client asks for such a path, so nothing would ever be found."""
+    _, key, found, _ = only_fault(tmp_path, f'[server]\nroot_path = "{root_path}"\n{MOUNT}')
+    assert key == "server.root_path"
+    assert "dot segment" in found
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ['"X Y" = "a"', '"" = "a"', 'X-A = "a\\r\\nX-B: c"', 'X-A = "\\u20ac"', 'X-A = " a"'],
+)
+def test_a_security_header_that_no_answer_can_carry_is_refused(
+    tmp_path: Path, headers: str
+) -> None:
+    """Found at the start, and not as an error in every answer."""
+    toml = f"[edge]\nsecurity_headers = {{ {headers} }}\n{MOUNT}"
+    toml += f"security_headers = {{ {headers} }}\n"
+    keys = {fault.key for fault in faults_of(tmp_path, toml)}
+    assert keys == {"edge.security_headers", '[[mounts]] "web" security_headers'}
+
+
+def test_a_security_header_may_be_left_out(tmp_path: Path) -> None:
+    """An empty value stands for none; others may have blanks and commas."""
+    headers = '{ Referrer-Policy = "", Permissions-Policy = "camera=(), a=(self \\"b\\")" }'
+    assert faults_of(tmp_path, f"[edge]\nsecurity_headers = {headers}\n{MOUNT}") == ()
+
+
+@pytest.mark.parametrize("edge", ["edge = 5", "edge = []", '[edge]\ncors_origins = "x"'])
+def test_an_edge_of_another_shape_is_a_fault(tmp_path: Path, edge: str) -> None:
+    """A value of the wrong shape is reported, not a traceback."""
+    assert faults_of(tmp_path, f"{edge}\n{MOUNT}")
+
+
 @pytest.mark.parametrize(
     ("setting", "accepted"),
     [
