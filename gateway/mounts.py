@@ -69,6 +69,11 @@ class MountTable(BaseRoute):
             path: Decoded, from its first slash.
             host: The Host header's value, with or without a port.
         """
+        if self._depth == 1 and not self._hosts:
+            # As most gateways are: one segment decides.
+            end = path.find("/", 1)
+            found = self._any_host.get(path if end < 0 else path[:end])
+            return found or self._any_host.get("")
         prefixes = _prefixes(path, self._depth)
         if self._hosts:
             for name in _host_names(host):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Awaitable
 from http import HTTPStatus
@@ -100,14 +101,15 @@ class RequestHygiene:
         fault = path_fault(raw_path, 1 + root_path.count("/") if root_path else 1)
         if fault:
             return refuse(AmbiguousPath(fault), scope, receive, send)
-        fields = exchange_of(scope).fields
+        exchange = exchange_of(scope)
+        fields = exchange.fields
         headers = scope["headers"]
         host = fields.get(b"host")
         if host is None:
             # RFC 9112, section 3.2: HTTP/1.0 had none; HTTP/2 has another place for it.
             if scope.get("http_version") == "1.1":
                 return refuse(AmbiguousHost(), scope, receive, send)
-        elif not _HOST.fullmatch(host) or _count(headers, b"host") > 1:
+        elif not _is_host(host) or (exchange.repeats and _count(headers, b"host") > 1):
             return refuse(AmbiguousHost(), scope, receive, send)
         underscores = b"_" in b"".join(fields)
         if underscores and self._refuses:
@@ -117,6 +119,12 @@ class RequestHygiene:
                 header for header in headers if b"_" not in header[0] and header[0] != _PROXY
             ]
         return self.app(scope, receive, send)
+
+
+@functools.lru_cache(1024)
+def _is_host(value: bytes) -> bool:
+    # Remembered: most requests are for the same few.
+    return _HOST.fullmatch(value) is not None
 
 
 def _count(headers: list[tuple[bytes, bytes]], wanted: bytes) -> int:
