@@ -192,7 +192,7 @@ def _of_several_processes(
 
 def _edge(settings: Settings) -> Iterator[Finding]:
     edge = settings.edge
-    if "*" in edge.trusted_proxies:
+    if any(entry == "*" or entry.endswith("/0") for entry in edge.trusted_proxies):
         yield Finding(
             "edge.trusted_proxies",
             "everyone may say who they are: client addresses, hosts and schemes are made up",

@@ -267,8 +267,10 @@ class StopSignals:
         _after(delay, lambda: self._stop(hand_on))
 
     def _stop(self, hand_on: Callable[[], None]) -> None:
-        self._health.stop()
-        hand_on()
+        try:
+            self._health.stop()
+        finally:
+            hand_on()
 
 
 def _after(seconds: float, act: Callable[[], None]) -> None:

@@ -63,8 +63,8 @@ class Sweeper:
         """End what is over its time."""
         for exchange in list(self._running):
             deadlines = self._mounts.get(exchange.mount)
-            if deadlines is None or exchange.expired or exchange.ending:
-                continue
+            if deadlines is None or exchange.expired or exchange.ending or exchange.complete:
+                continue  # what a service does after its whole answer is its own affair
             if exchange.answered:
                 since, limit = max(exchange.last_sent, exchange.first_byte), deadlines.idle_seconds
             else:

@@ -35,10 +35,28 @@ _NAMES = frozenset(
 )
 # RFC 7239, section 6, for the older header too; a port may be a word.
 _HOP = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[\w.-]+)?|([0-9.]+)(?::[\w.-]+)?|([0-9A-Fa-f:.]+)")
+# What services behind a proxy take its word for: a trusted one's passes as it is.
+_VOUCHED_FOR = frozenset(
+    {
+        b"cf-connecting-ip",
+        b"true-client-ip",
+        b"x-client-ip",
+        b"x-forwarded-access-token",
+        b"x-forwarded-by",
+        b"x-forwarded-client-cert",
+        b"x-forwarded-email",
+        b"x-forwarded-groups",
+        b"x-forwarded-method",
+        b"x-forwarded-preferred-username",
+        b"x-forwarded-uri",
+        b"x-forwarded-user",
+        b"x-original-url",
+        b"x-rewrite-url",
+    }
+)
+_LOOKED_AT = _NAMES | _VOUCHED_FOR
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
-# RFC 7239, section 4: pairs of a token and a token or quoted string.
-_PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))\s*')
 _TOKENS = {"for": b"x-forwarded-for", "proto": b"x-forwarded-proto", "host": b"x-forwarded-host"}
 # A Unix socket has no address: who can open it is the file system's business.
 _UNIX = "unix"
@@ -69,7 +87,7 @@ class TrustedProxies:
             return self.app(scope, receive, send)
         exchange = exchange_of(scope)
         prefix = self._root_path
-        if not _NAMES.isdisjoint(exchange.fields):
+        if not _LOOKED_AT.isdisjoint(exchange.fields):
             exchange.forwarded = True
             prefix = self._read(scope) or prefix
             exchange.client = scope["client"][0] if scope.get("client") else ""
@@ -88,6 +106,7 @@ class TrustedProxies:
         kept = [header for header in headers if header[0] not in _NAMES]
         scope["headers"] = kept
         if not self._trusts_peer(scope):
+            scope["headers"] = [header for header in kept if header[0] not in _VOUCHED_FOR]
             return ""
         if b"x-forwarded-for" not in said and b"forwarded" in said:
             # In place of what the older ones say, which such a proxy may pass on from a client.
@@ -185,7 +204,8 @@ def _from_forwarded(value: str) -> dict[bytes, list[str]]:
     """
     said: dict[bytes, list[str]] = {name: [] for name in _TOKENS.values()}
     for element in _split(value):
-        pairs = {m[1].lower(): m[2] if m[2] is not None else m[3] for m in _PAIR.finditer(element)}
+        parts = (part.partition("=") for part in element.split(";"))
+        pairs = {name.strip().lower(): value.strip().strip('"') for name, _, value in parts}
         for token, name in _TOKENS.items():
             said[name].append(pairs.get(token, ""))
     return said

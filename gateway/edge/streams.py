@@ -42,6 +42,14 @@ class EndStreams:
             exchange.end()
 
     def _end_all(self) -> None:
-        # The signal arrives between any two steps of the loop; the streams are ended in one.
-        for exchange in tuple(self._streams):
-            exchange.end()
+        # The signal arrives between any two steps of the loop, or in a thread beside it.
+        for exchange in self._known():
+            if not exchange.complete:
+                exchange.end()
+
+    def _known(self) -> list[Exchange]:
+        while True:
+            try:
+                return list(self._streams)
+            except RuntimeError:  # one was added meanwhile
+                continue

@@ -55,6 +55,7 @@ def configure_logging(level: str, form: LogFormat, *, production: bool, stream: 
         logger.propagate = False
         logger.setLevel(level.upper())
     logging.getLogger("uvicorn.error").handlers.clear()
+    logging.getLogger("uvicorn.error").addFilter(_is_no_websocket_line)
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] in _OURS:
             logging.getLogger(name).disabled = False
@@ -173,6 +174,11 @@ def _in_words(logger: WrappedLogger, method: str, event: EventDict) -> EventDict
         )
         event.pop("logger", None)
     return event
+
+
+def _is_no_websocket_line(record: logging.LogRecord) -> bool:
+    """Leave out uvicorn's lines on handshakes: they have the query string; ours has the record."""
+    return '"WebSocket %s"' not in str(record.msg)
 
 
 def _know_requests() -> None:

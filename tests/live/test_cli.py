@@ -89,7 +89,7 @@ def test_check_names_each_service(folder: Path) -> None:
     done = run_gateway("check", cwd=folder)
     assert done.returncode == 0
     assert done.stdout.count("ok  ") == 3
-    assert "gateway.toml: no faults." in done.stdout
+    assert "gateway.toml: no faults, " in done.stdout
 
 
 @pytest.mark.parametrize("verb", ["check", "serve", "routes"])
