@@ -113,7 +113,7 @@ async def test_a_blocked_worker_leads_to_another() -> None:
     reason="without the lock each job wakes a worker",
 )
 async def test_a_computing_worker_does_not_lead_to_another() -> None:
-    """Computing views take turns on one thread, and on a second one while that is tried out."""
+    """Computing views take turns on few threads: others are woken by patience, not by each job."""
     most: list[int] = []
     # Where the machine is busy with something else, a computing thread can look blocked.
     for _ in range(5):
@@ -129,7 +129,7 @@ async def test_a_computing_worker_does_not_lead_to_another() -> None:
             most.append(seen)
             for job in [first, *others]:
                 job.gate.open()
-        if seen <= 2:
+        if seen <= 3:
             return
     raise AssertionError(f"awake workers: {most}")
 

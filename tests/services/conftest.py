@@ -83,6 +83,8 @@ async def open_stack(
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords with little work: the tests are about other things."""
     monkeypatch.setattr(passwords, "METHOD", "scrypt:1024:8:1")
+    # Made once for a process, maybe by an earlier test with the usual method.
+    passwords._hash_of_nobody.cache_clear()
 
 
 @pytest.fixture
