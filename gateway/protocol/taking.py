@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import struct
 import sys
 from typing import Final, Protocol
+
+from gateway.protocol.room import ConnectionCounts
 
 # struct tcp_info of Linux, since 4.1: tcpi_bytes_acked, which any later version has there, too.
 _ACKNOWLEDGED: Final = struct.Struct("=120xQ")
@@ -54,3 +57,47 @@ def reset(transport: Transport) -> None:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
     transport.abort()
+
+
+class WriteDeadline:
+    """Resets a connection whose client takes nothing of what waits for it.
+
+    Args:
+        loop: Where the time is kept.
+        seconds: How long it may take nothing.
+        counts: Where it is counted.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, seconds: float, counts: ConnectionCounts
+    ) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._counts = counts
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, transport: Transport) -> None:
+        """From now on, the client has to take something in time."""
+        self.stop()
+        self._timer = self._loop.call_later(self._seconds, self._check, transport, taken(transport))
+
+    def watch_end(self, transport: Transport) -> None:
+        """Nothing more is sent: have what is left taken in time, too."""
+        if self._timer is None and transport.get_write_buffer_size():
+            self.start(transport)
+
+    def stop(self) -> None:
+        """It need not."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self, transport: Transport, before: int) -> None:
+        self._timer = None
+        if not transport.get_write_buffer_size():
+            return
+        if taken(transport) > before:
+            self.start(transport)
+            return
+        self._counts.not_taking += 1
+        reset(transport)
