@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -52,6 +52,7 @@ class Exchange:
         query: The query string, as it came; nothing logs it unless asked to.
         fields: The request's headers by name, as they came; of several alike the last.
         repeats: Whether a header came more than once.
+        websocket: Whether it is a WebSocket.
         answer_fields: The answer's headers by name, likewise, as its service gave them.
         client: The client's address, without its port; empty where it has none.
         trace_id: Of the `traceparent` that came with it, or of the span that was opened for it;
@@ -66,7 +67,8 @@ class Exchange:
         bytes_out: Bytes of the answer's body that were handed to the server.
         started: When the request was complete up to its body (`time.perf_counter`, seconds).
         first_byte: When the answer began; 0.0 where it did not.
-        ended: When the answer ended.
+        ended: When the last piece of the answer was handed to the server, or there was nobody to
+            hand it to.
         waited: Seconds that the request waited for a thread.
         outcome: How it ended.
         answered: Whether the answer has begun, after which nobody can begin another.
@@ -84,7 +86,7 @@ class Exchange:
     status = bytes_in = bytes_out = 0
     first_byte = last_received = last_sent = ended = waited = 0.0
     outcome: Outcome = "ok"
-    answered = complete = ending = expired = forwarded = False
+    answered = complete = ending = expired = forwarded = repeats = websocket = False
     answer_fields: Mapping[bytes, bytes] = MappingProxyType({})
 
     def __init__(
@@ -97,12 +99,15 @@ class Exchange:
         self.request_id = request_id
         self.fields = fields
         self._task = task
-        self.method: str = scope.get("method", "WEBSOCKET")
+        if scope["type"] == "websocket":
+            self.websocket = True
+            self.method = "WEBSOCKET"
+        else:
+            self.method = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope.get("query_string", b"")
         client = scope.get("client")
         self.client: str = client[0] if client else ""
-        self.repeats = len(fields) != len(scope["headers"])
         self.started = time.perf_counter()
         self.observers: list[Callable[[Message], None]] = []
 
@@ -120,7 +125,8 @@ class Exchange:
 
     def close(self) -> None:
         """It is over: nothing can end it any more."""
-        self.ended = time.perf_counter()
+        # What a service does after its answer takes none of the client's time.
+        self.ended = self.last_sent if self.complete and self.last_sent else time.perf_counter()
         self._task = None
 
     def take_back_cancellation(self) -> bool:
@@ -140,17 +146,24 @@ class Exchange:
 current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
 
 
+Running = dict[Exchange, None]
+
+
 @dataclass(frozen=True)
 class Observers:
     """Whoever wants to know of every exchange.
 
+    What they raise is logged and fails nothing.
+
     Attributes:
+        running: Every exchange that is open, the oldest first, for those who look now and then.
         opened: Called with the exchange and the request's scope, before anything else sees it.
         answered: Called with the exchange and the `http.response.start` message, whose headers
             are a list of their own.
-        closed: Called with the exchange after its end. What they raise is logged and fails nothing.
+        closed: Called with the exchange after its end.
     """
 
+    running: Running = field(default_factory=dict)
     opened: Sequence[Callable[[Exchange, Scope], None]] = ()
     answered: Sequence[Callable[[Exchange, Message], None]] = ()
     closed: Sequence[Callable[[Exchange], None]] = ()
@@ -255,15 +268,18 @@ class ExchangeMiddleware:
             self._close(exchange, scope)
 
     def _open(self, scope: Scope) -> Exchange:
-        fields = dict(scope["headers"])
-        exchange = Exchange("", scope, fields, asyncio.current_task())
-        exchange.request_id = self._identify(scope, fields).decode()
-        if traceparent := fields.get(b"traceparent"):
-            exchange.trace_id = _trace_id(traceparent)
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        fields = dict(headers)
+        exchange = Exchange(self._identify(scope, fields), scope, fields, asyncio.current_task())
+        if len(fields) != len(headers):
+            exchange.repeats = True
+        if b"traceparent" in fields:
+            exchange.trace_id = _trace_id(fields[b"traceparent"])
         scope[_KEY] = exchange
         current_exchange.set(exchange)
+        self._observers.running[exchange] = None
         for opened in self._observers.opened:
-            opened(exchange, scope)
+            self._tell(opened, exchange, scope)
         return exchange
 
     def _begin(self, exchange: Exchange, message: Message, identifier: bytes) -> None:
@@ -277,11 +293,11 @@ class ExchangeMiddleware:
             headers = message["headers"] = [(name.lower(), value) for name, value in headers]
             fields = dict(headers)
         exchange.answer_fields = fields
-        for observe in self._observers.answered:
-            observe(exchange, message)
+        for answered in self._observers.answered:
+            self._tell(answered, exchange, message)
         if exchange.observers:
-            for observe_this in exchange.observers:
-                observe_this(message)
+            for observe in exchange.observers:
+                self._tell(observe, message)
             # What they hold may hold the exchange: no cycle is left for the collector.
             exchange.observers.clear()
         if _HEADER in fields:
@@ -300,23 +316,27 @@ class ExchangeMiddleware:
                 exchange.outcome = "error"
             elif not exchange.complete and exchange.status != _SWITCHING_PROTOCOLS:
                 exchange.outcome = "client left"
+        self._observers.running.pop(exchange, None)
         for closed in self._observers.closed:
-            try:
-                closed(exchange)
-            except Exception:
-                # What is told of a request must not fail it.
-                logger.exception("request %s could not be recorded", exchange.request_id)
+            self._tell(closed, exchange)
 
-    def _identify(self, scope: Scope, fields: Mapping[bytes, bytes]) -> bytes:
+    def _tell(self, observe: Callable[..., None], *what: Any) -> None:
+        try:
+            observe(*what)
+        except Exception:
+            # What is told of a request must not fail it.
+            logger.exception("a request could not be observed")
+
+    def _identify(self, scope: Scope, fields: Mapping[bytes, bytes]) -> str:
         """The request's ID, which its headers carry from here on."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         if _HEADER in fields:
             given = [value for name, value in headers if name == _HEADER]
             if len(given) == 1 and _VALID.fullmatch(given[0]):
-                return given[0]
+                return given[0].decode()
             headers = [header for header in headers if header[0] != _HEADER]
-        identifier = b"%032x" % self._random_bits(128)
-        scope["headers"] = [*headers, (_HEADER, identifier)]
+        identifier = f"{self._random_bits(128):032x}"
+        scope["headers"] = [*headers, (_HEADER, identifier.encode())]
         return identifier
 
 

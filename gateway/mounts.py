@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.edge.hosts import host_name
 from gateway.exchange import note_mount
 
 # What an outer Starlette leaves in the scope for the applications below it. A service must not see
@@ -69,17 +71,19 @@ class MountTable(BaseRoute):
             path: Decoded, from its first slash.
             host: The Host header's value, with or without a port.
         """
-        if self._depth == 1 and not self._hosts:
-            # As most gateways are: one segment decides.
-            end = path.find("/", 1)
-            found = self._any_host.get(path if end < 0 else path[:end])
-            return found or self._any_host.get("")
-        prefixes = _prefixes(path, self._depth)
+        # Longer than the deepest prefix, a path says nothing more.
+        end = 0
+        for _ in range(self._depth):
+            end = path.find("/", end + 1)
+            if end < 0:
+                break
+        else:
+            path = path[:end]
         if self._hosts:
             for name in _host_names(host):
-                if (table := self._hosts.get(name)) and (mount := _longest(table, prefixes)):
+                if (table := self._hosts.get(name)) and (mount := _longest(table, path)):
                     return mount
-        return _longest(self._any_host, prefixes)
+        return _longest(self._any_host, path)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Everything: there is one lookup, and it is in the call."""
@@ -93,7 +97,7 @@ class MountTable(BaseRoute):
         self, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Hand the request to its mount, or to `otherwise`."""
-        host = _host_header(scope) if self._hosts else ""
+        host = Headers(scope=scope).get("host", "") if self._hosts else ""
         # Where the server itself is mounted somewhere, its root path comes first.
         root_path = scope.get("root_path", "")
         path = scope["path"].removeprefix(root_path) if root_path else scope["path"]
@@ -110,7 +114,7 @@ def child_scope(scope: Scope, mount: Mount) -> Scope:
     The same scope, changed, as Starlette's own `Mount` does it; a copy where it belongs to an outer
     framework.
     """
-    if not _OF_THE_ROOT.isdisjoint(scope):
+    if not scope.keys().isdisjoint(_OF_THE_ROOT):
         scope = {key: value for key, value in scope.items() if key not in _OF_THE_ROOT}
     root_path = scope["root_path"] = scope.get("root_path", "") + mount.prefix.rstrip("/")
     scope["state"] = dict(mount.state)
@@ -122,42 +126,19 @@ def child_scope(scope: Scope, mount: Mount) -> Scope:
     return scope
 
 
-def _prefixes(path: str, depth: int) -> list[str]:
-    """The beginnings of a path of whole segments, at most `depth` of them, longest first."""
-    prefixes = [""]
-    position = 0
-    for _ in range(depth):
-        position = path.find("/", position + 1)
-        if position < 0:
-            prefixes.append(path)
-            break
-        prefixes.append(path[:position])
-    prefixes.reverse()
-    return prefixes
-
-
-def _longest(table: Mapping[str, Mount], prefixes: Iterable[str]) -> Mount | None:
-    for prefix in prefixes:
-        if (mount := table.get(prefix)) is not None:
-            return mount
-    return None
-
-
-def _host_header(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"host":
-            return str(value.decode("latin-1"))
-    return ""
+def _longest(table: Mapping[str, Mount], path: str) -> Mount | None:
+    """The mount of the longest beginning of a path, in whole segments, that has one."""
+    mount = table.get(path)
+    while mount is None and path:
+        path = path[: max(path.rfind("/"), 0)]
+        mount = table.get(path)
+    return mount
 
 
 def _host_names(host: str) -> Iterator[str]:
     """The names that a host answers to: itself, then each wildcard over it, longest first."""
-    name = host.lower()
-    if name.startswith("["):
-        yield name.partition("]")[0] + "]"
-        return
-    name = name.partition(":")[0].rstrip(".")
+    name = host_name(host)
     yield name
-    while "." in name:
+    while "." in name and not name.startswith("["):
         name = name.partition(".")[2]
         yield f"*.{name}"
