@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -202,6 +202,11 @@ class EdgeSettings(Section):
         "Who may say, by `X-Forwarded-*` or `Forwarded`, whom a request is for and from.",
         'a list of networks, ["10.0.0.0/8"]; "unix" for the Unix socket, "*" for everyone',
     )
+    proxy_headers: tuple[Literal["for", "proto", "host", "prefix"], ...] = _setting(
+        ("for", "proto", "host", "prefix"),
+        "Which of `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` trusted proxies are believed.",
+        'a list of "for", "proto", "host", "prefix"',
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         (),
         "Hosts that are served, probes aside; others get 421. Empty: all.",
@@ -277,7 +282,7 @@ class MountSettings(Section):
     name: str = _setting(
         ...,
         "Name of the mount, in logs and reports.",
-        "letters, digits, - and _; each name once",
+        'letters, digits, - and _; each name once; not "gateway", which is the gateway itself',
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
     )
     prefix: str = _setting(
@@ -372,6 +377,14 @@ class MountSettings(Section):
         None, "Origins in place of `edge.cors_origins`.", "a list of origins"
     )
     compression: bool | None = _setting(None, "In place of `edge.compression`.", "true or false")
+
+    @field_validator("name")
+    @classmethod
+    def _is_not_the_gateway(cls, name: str) -> str:
+        """Rate limits and metrics tell the gateway's own requests by this name."""
+        if name == "gateway":
+            raise ValueError("the gateway's own name")
+        return name
 
 
 class Settings(BaseSettings):

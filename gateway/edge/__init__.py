@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from limits import parse
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
@@ -33,6 +34,7 @@ __all__ = [
     "SecurityHeaders",
     "Sweeper",
     "edge",
+    "rate_limit_policy",
     "security_headers",
 ]
 
@@ -51,7 +53,12 @@ def edge(settings: Settings, observers: Observers) -> list[Middleware]:
         # Directly inside, so that an error of anything further in is answered with that ID.
         Middleware(ProblemsMiddleware),
         # Before anything looks at the client, the host or the path: here they become what they are.
-        Middleware(TrustedProxies, rules.trusted_proxies, settings.server.root_path),
+        Middleware(
+            TrustedProxies,
+            rules.trusted_proxies,
+            settings.server.root_path,
+            frozenset(rules.proxy_headers),
+        ),
         # Before anything decides by host or path: they have one reading from here on.
         Middleware(RequestHygiene, rules.underscores),
     ]
@@ -104,7 +111,7 @@ class MountEdge:
             ]
         # One rule for both stacks, so that no native route passes by a Flask app's own check.
         stack.append(Middleware(CrossOriginProtection, (*rules.trusted_origins, *origins)))
-        policy = self._policy(mount)
+        policy = rate_limit_policy(rules, mount)
         if policy is not None:
             # After what is refused for free: counting may be a question to Redis.
             stack.append(
@@ -135,21 +142,22 @@ class MountEdge:
             Middleware(BodyLimit, _FORM),
         ]
 
-    def _policy(self, mount: MountSettings) -> RateLimitPolicy | None:
-        own = mount.rate_limit
-        limit, name = (own, mount.name) if own else (self.rules.rate_limit, _GATEWAY)
-        if limit in _OFF:
-            return None
-        return RateLimitPolicy(parse(limit), name, self.rules.rate_limit_fail_open)
-
     def _identify(self, key: str) -> Callable[[Scope], str]:
         kind, _, name = key.partition(":")
         if kind == "session":
             return lambda scope: self.session_value(scope, name)
         if kind == "header":
-            field = name.lower().encode()
-            return lambda scope: _header(scope, field)
+            return lambda scope: Headers(scope=scope).get(name, "")
         return lambda scope: ""
+
+
+def rate_limit_policy(rules: EdgeSettings, mount: MountSettings) -> RateLimitPolicy | None:
+    """The limit that holds for a mount, its own or the edge's; None for none."""
+    own = mount.rate_limit
+    limit, name = (own, mount.name) if own else (rules.rate_limit, _GATEWAY)
+    if limit in _OFF:
+        return None
+    return RateLimitPolicy(parse(limit), name, rules.rate_limit_fail_open)
 
 
 def security_headers(settings: Settings) -> SecurityHeaders:
@@ -160,8 +168,3 @@ def security_headers(settings: Settings) -> SecurityHeaders:
         **settings.edge.security_headers,
     }
     return SecurityHeaders(default, {m.name: m.security_headers for m in settings.mounts})
-
-
-def _header(scope: Scope, wanted: bytes) -> str:
-    value = next((value for name, value in scope["headers"] if name == wanted), b"")
-    return str(value.decode("latin-1"))

@@ -58,6 +58,8 @@ _LOOKED_AT = _NAMES | _VOUCHED_FOR
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 _TOKENS = {"for": b"x-forwarded-for", "proto": b"x-forwarded-proto", "host": b"x-forwarded-host"}
+# What a proxy may be believed: each name ends that of its header.
+PROXY_HEADERS = frozenset({*_TOKENS, "prefix"})
 # A Unix socket has no address: who can open it is the file system's business.
 _UNIX = "unix"
 
@@ -70,10 +72,19 @@ class TrustedProxies:
         trusted: Networks in CIDR notation, "unix" for clients of a Unix socket, "*" for everyone.
         root_path: The public prefix of the whole gateway, where a proxy serves it under one and
             does not say so.
+        believed: What they are believed, of `PROXY_HEADERS`. The rest is removed: many proxies set
+            some of these headers and pass on the others as a client has sent them.
     """
 
-    def __init__(self, app: ASGIApp, trusted: Sequence[str] = (), root_path: str = "") -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        trusted: Sequence[str] = (),
+        root_path: str = "",
+        believed: Iterable[str] = PROXY_HEADERS,
+    ) -> None:
         self.app = app
+        self._believed = frozenset(f"x-forwarded-{what}".encode() for what in believed)
         self._everyone = "*" in trusted
         self._unix = self._everyone or _UNIX in trusted
         self._networks = [
@@ -111,6 +122,7 @@ class TrustedProxies:
         if b"x-forwarded-for" not in said and b"forwarded" in said:
             # In place of what the older ones say, which such a proxy may pass on from a client.
             said.update(_from_forwarded(_raw(headers, b"forwarded")))
+        said = {name: values for name, values in said.items() if name in self._believed}
         hops = said.get(b"x-forwarded-for", [])
         client, skipped = self._client(hops)
         if client:

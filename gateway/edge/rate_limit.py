@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib
+import ipaddress
 import logging
 import math
 import time
@@ -19,12 +20,14 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from limits import RateLimitItem
-from limits.aio.storage import MemoryStorage, SlidingWindowCounterSupport, Storage
+from limits.aio.storage import SlidingWindowCounterSupport, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.storage import storage_from_string
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.edge.counts import MemoryCounts
+from gateway.edge.proxies import unmapped
 from gateway.exchange import exchange_of
 from gateway.problems import Refusal, refuse
 
@@ -34,6 +37,8 @@ logger = logging.getLogger("gateway.edge")
 STORE_SECONDS = 0.5
 # While it is gone, it is asked again this often and not by every request.
 _RETRY_SECONDS = 1.0
+# IPv4 addresses as a translator writes them (RFC 6052, section 2.1).
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class TooMany(Refusal):
@@ -78,9 +83,12 @@ class RateLimits:
     """
 
     def __init__(self, url: str) -> None:
-        store: Storage = _Memory() if url == "memory://" else _redis(url)
+        local = url == "memory://"
+        store: Storage = MemoryCounts() if local else _redis(url)
         self._limiter = SlidingWindowCounterRateLimiter(store)
         self._store = cast(SlidingWindowCounterSupport, store)
+        # What is in memory is never waited for; no timer for each request then.
+        self._patience = None if local else STORE_SECONDS
         self._gone_until = 0.0
 
     async def close(self) -> None:
@@ -110,7 +118,7 @@ class RateLimits:
             # This request asks whether it is back; the others do not wait for the answer.
             self._gone_until = now + _RETRY_SECONDS
         try:
-            async with asyncio.timeout(STORE_SECONDS):
+            async with asyncio.timeout(self._patience):
                 allowed = await self._limiter.hit(item, *key)
                 counts = await self._store.get_sliding_window(item.key_for(*key), item.get_expiry())
         except Exception as error:
@@ -162,41 +170,26 @@ def _left(amount: int, window: float, counts: tuple[int, float, int, float]) -> 
     return left, math.floor(max(seconds, 0.0)) + (not left or not seconds.is_integer())
 
 
-class _Memory(MemoryStorage):
-    """The library's, which looks at every key at every request; this one now and then.
+def counted_address(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the IPv6 network that one client has.
 
-    Clients choose keys: what one request costs must not grow with how many there are.
+    Whoever has an IPv6 address has a /64 of them (RFC 4291, section 2.5.4). What stands for an IPv4
+    address, mapped (section 2.5.5.2) or translated (RFC 6052), counts as that.
+
+    Args:
+        address: As the exchange has it: empty over a Unix socket.
     """
-
-    STORAGE_SCHEME = None  # type: ignore[assignment]
-    _LEAST_KEYS = 1000
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._swept_at = self._LEAST_KEYS
-
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count."""
-        now = time.time()
-        if self.expirations.get(key, 0.0) <= now:
-            self.storage[key] = 0
-            self.expirations[key] = now + expiry
-            if len(self.expirations) >= self._swept_at:
-                self._sweep(now)
-        self.storage[key] += amount
-        return self.storage[key]
-
-    async def decr(self, key: str, amount: int = 1) -> int:
-        """Take back."""
-        self.storage[key] = max(self.storage[key] - amount, 0)
-        return self.storage[key]
-
-    def _sweep(self, now: float) -> None:
-        for key in [key for key, end in self.expirations.items() if end <= now]:
-            del self.expirations[key]
-            self.storage.pop(key, None)
-        # Once for as many new keys as are left: a constant for each of them.
-        self._swept_at = max(2 * len(self.expirations), self._LEAST_KEYS)
+    if ":" not in address:
+        return address
+    try:
+        parsed = unmapped(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed in _TRANSLATED:
+        return str(ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF))
+    return f"{ipaddress.IPv6Address(int(parsed) >> 64 << 64)}/64"
 
 
 class RateLimit:
@@ -256,4 +249,4 @@ class RateLimit:
         if who := self._identify(scope):
             # A key is a secret as often as not; the store need not know it.
             return "key:" + hashlib.sha256(who.encode()).hexdigest()[:32]
-        return "client:" + exchange_of(scope).client
+        return "client:" + counted_address(exchange_of(scope).client)

@@ -1,17 +1,17 @@
 """Signing in and out."""
 
 from anyio import to_thread
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from services.catalog import passwords, queries
 from services.catalog.schemas import Credentials, UserOut
 from services.fastapi_service.dependencies import CatalogDep, CurrentUserDep, SessionDep
-from services.fastapi_service.errors import INVALID, UNAUTHORIZED
+from services.fastapi_service.errors import INVALID, UNAUTHORIZED, UNREADABLE
 
 router = APIRouter(tags=["session"])
 
 
-@router.post("/login", responses=UNAUTHORIZED | INVALID)
+@router.post("/login", responses=UNAUTHORIZED | INVALID | UNREADABLE)
 async def log_in(
     credentials: Credentials, session: SessionDep, catalog: CatalogDep, request: Request
 ) -> UserOut:
@@ -33,7 +33,7 @@ async def log_in(
     return UserOut.model_validate(user)
 
 
-@router.post("/logout", status_code=204)
+@router.post("/logout", status_code=204, response_class=Response)
 async def log_out(request: Request) -> None:
     """Sign out."""
     request.session.clear()

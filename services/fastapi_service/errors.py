@@ -10,6 +10,12 @@ from services.catalog.schemas import Detail, Invalid
 
 INVALID: dict[int | str, dict[str, Any]] = {422: {"model": Invalid}}
 UNAUTHORIZED: dict[int | str, dict[str, Any]] = {401: {"model": Detail}}
+# Before a route is asked: a body that is no text; one above `max_body_size`, which FastAPI refuses
+# while it is read, and Starlette in plain text as soon as it is announced.
+UNREADABLE: dict[int | str, dict[str, Any]] = {
+    400: {"model": Detail},
+    413: {"model": Detail, "content": {"text/plain": {"schema": {"type": "string"}}}},
+}
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Detail}}
 
 

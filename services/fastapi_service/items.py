@@ -5,7 +5,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from services.catalog import queries, writes
 from services.catalog.schemas import ItemIn, ItemOut, ItemPage
 from services.fastapi_service.dependencies import PagingDep, SessionDep, get_current_user
-from services.fastapi_service.errors import INVALID, NOT_FOUND, UNAUTHORIZED
+from services.fastapi_service.errors import INVALID, NOT_FOUND, UNAUTHORIZED, UNREADABLE
 
 router = APIRouter(prefix="/items", tags=["items"], responses=INVALID)
 signed_in = [Depends(get_current_user, scope="function")]
@@ -28,7 +28,7 @@ async def read_item(item_id: int, session: SessionDep) -> ItemOut:
     return ItemOut.model_validate(item)
 
 
-@router.post("", status_code=201, dependencies=signed_in, responses=UNAUTHORIZED)
+@router.post("", status_code=201, dependencies=signed_in, responses=UNAUTHORIZED | UNREADABLE)
 async def create_item(
     data: ItemIn, session: SessionDep, request: Request, response: Response
 ) -> ItemOut:
@@ -38,7 +38,7 @@ async def create_item(
     return ItemOut.model_validate(item)
 
 
-@router.put("/{item_id}", dependencies=signed_in, responses=UNAUTHORIZED | NOT_FOUND)
+@router.put("/{item_id}", dependencies=signed_in, responses=UNAUTHORIZED | NOT_FOUND | UNREADABLE)
 async def replace_item(item_id: int, data: ItemIn, session: SessionDep) -> ItemOut:
     """Replace an item."""
     item = await session.run_sync(writes.replace_item, item_id, data)
@@ -48,7 +48,12 @@ async def replace_item(item_id: int, data: ItemIn, session: SessionDep) -> ItemO
 
 
 @router.delete(
-    "/{item_id}", status_code=204, dependencies=signed_in, responses=UNAUTHORIZED | NOT_FOUND
+    "/{item_id}",
+    status_code=204,
+    # The default, of JSON, would say the type of a content that there is not.
+    response_class=Response,
+    dependencies=signed_in,
+    responses=UNAUTHORIZED | NOT_FOUND,
 )
 async def delete_item(item_id: int, session: SessionDep) -> None:
     """Delete an item."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def spelled(default: object) -> str:  # noqa: PLR0911
         case str():
             return f'`"{default}"`'
         case tuple():
-            return "`[]`"
+            return f"`{json.dumps(default)}`"
         case None:
             return "as in `[edge]`"
         case _:

@@ -27,6 +27,7 @@ async def test_sign_in_and_out(stack: Stack) -> None:
     assert (await stack.client.get("/me")).json() == {"id": 1, "username": "demo"}
     out = await stack.client.post("/logout")
     assert (out.status_code, out.content) == (204, b"")
+    assert "content-type" not in out.headers
     assert (await stack.client.get("/me")).status_code == 401
 
 

@@ -96,6 +96,42 @@ async def test_schema(settings: CatalogSettings) -> None:
     assert "HTTPValidationError" not in models
 
 
+LARGE = b'{"name": "' + b"x" * 70_000
+
+
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(("body", "status"), [(b'"\xff"', 400), (b"\xe9", 400), (LARGE, 413)])
+async def test_what_cannot_be_read_is_in_the_schema(
+    settings: CatalogSettings, body: bytes, status: int, chunked: bool
+) -> None:
+    """It is refused before the route is asked: each route that takes a body says so."""
+    async with open_stack("fastapi", settings) as stack:
+        await stack.log_in()
+        schema = (await stack.client.get("/openapi.json")).json()
+        asked = [
+            (path, method, operation["responses"])
+            for path, methods in schema["paths"].items()
+            for method, operation in methods.items()
+            if "requestBody" in operation
+        ]
+        assert len(asked) == 3
+        for path, method, responses in asked:
+            answer = await stack.client.request(
+                method,
+                path.replace("{item_id}", "1"),
+                content=in_pieces(body) if chunked else body,
+                headers={"Content-Type": "application/json"},
+            )
+            assert answer.status_code == status
+            assert answer.headers["content-type"].split(";")[0] in responses[str(status)]["content"]
+            if answer.headers["content-type"] == "application/json":
+                assert set(answer.json()) == {"detail"}
+
+
 async def call(app: FastAPI, path: str, session: dict[str, Any] | None = None) -> httpx.Response:
     """Call an application whose lifespan has not run, with a session if there is one."""
 

@@ -52,6 +52,7 @@ async def test_life_of_an_item(signed_in: Stack) -> None:
 
     deleted = await client.delete("/items/31")
     assert (deleted.status_code, deleted.content) == (204, b"")
+    assert "content-type" not in deleted.headers
     gone = await client.get("/items/31")
     assert (gone.status_code, gone.json()) == (404, {"detail": "Item not found"})
 

@@ -193,6 +193,14 @@ def test_two_mounts_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "as another mount" in only_fault(tmp_path, MOUNT + MOUNT.replace("/web", "/b"))[2]
 
 
+def test_a_mount_with_the_gateway_s_own_name_is_refused(tmp_path: Path) -> None:
+    """Rate limits and metrics tell the gateway's own requests by it; it may be part of a name."""
+    _, key, found, accepted = only_fault(tmp_path, MOUNT.replace('"web"', '"gateway"'))
+    assert (key, found) == ('[[mounts]] "gateway" name', '"gateway"')
+    assert 'not "gateway"' in accepted
+    assert not faults_of(tmp_path, MOUNT.replace('"web"', '"gateway-2"'))
+
+
 @pytest.mark.parametrize("prefix", ["/_gateway", "/_gateway/sub"])
 def test_a_mount_over_the_admin_prefix_is_refused(tmp_path: Path, prefix: str) -> None:
     """No mount shadows the gateway's own endpoints."""

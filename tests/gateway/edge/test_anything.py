@@ -20,6 +20,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
+    status_code_conformance,
 )
 
 from services.catalog.settings import CatalogSettings
@@ -211,8 +212,12 @@ def test_nothing_that_is_asked_makes_it_fail(
         assert answer.json["request_id"] == answer.header("x-request-id")
 
 
-# Not the list of statuses: FastAPI documents no 400 for a body that cannot be parsed.
-CHECKS = [not_a_server_error, response_schema_conformance, content_type_conformance]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    response_schema_conformance,
+    content_type_conformance,
+]
 
 
 @pytest.fixture(scope="module")

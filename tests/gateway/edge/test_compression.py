@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import threading
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import brotli  # type: ignore[import-untyped]
 import httpx
 import pytest
+import zstandard
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from flask import Flask, send_file
 from flask import Response as FlaskResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.gateway.edge.driving import MOUNTS, Answer, Front, both, front, service
+from tests.gateway.edge.driving import MOUNTS, SECONDS, Answer, Front, both, front, service
 
 ON = {"compression": True}
 TEXT = "text " * 1000
@@ -246,6 +251,128 @@ async def test_what_comes_in_pieces_is_whole(services: list[Any], accept: str) -
     assert answer.header("content-length") is None
     same = hashlib.sha256(decoded(answer).encode()).digest()
     assert same == hashlib.sha256(TEXT.encode()).digest()
+
+
+DECODERS: dict[str, Callable[[], Callable[[bytes], bytes]]] = {
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj().decompress,
+    "br": lambda: brotli.Decompressor().process,
+    "gzip": lambda: zlib.decompressobj(31).decompress,
+}
+
+
+def slow_web(may_go_on: threading.Event, headers: dict[str, str]) -> Flask:
+    app = Flask("slow")
+
+    @app.get("/log")
+    def log() -> FlaskResponse:
+        def lines() -> Iterator[str]:
+            yield "first\n"
+            may_go_on.wait(SECONDS)
+            yield "second\n"
+
+        return FlaskResponse(lines(), mimetype="text/plain", headers=headers)
+
+    return app
+
+
+def slow_api(may_go_on: threading.Event, headers: dict[str, str]) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/log")
+    async def log() -> StreamingResponse:
+        async def lines() -> AsyncIterator[str]:
+            yield "first\n"
+            await asyncio.to_thread(may_go_on.wait, SECONDS)
+            yield "second\n"
+
+        return StreamingResponse(lines(), media_type="text/plain", headers=headers)
+
+    return app
+
+
+def watching(app: ASGIApp, take: Callable[[Message], None]) -> Any:
+    """The application, with each piece of its answers shown as it is sent."""
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_shown(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                take(message)
+            await send(message)
+
+        await app(scope, receive, send_shown)
+
+    return watched
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "13"}], ids=["chunked", "announced"])
+@pytest.mark.parametrize("accept", list(DECODERS))
+@pytest.mark.parametrize("stack", ["flask", "fastapi"])
+async def test_a_piece_can_be_read_before_the_next_is_sent(
+    stack: str, accept: str, headers: dict[str, str]
+) -> None:
+    """Nobody waits for a line of a log until there are enough of them to compress well."""
+    may_go_on = threading.Event()
+    slow = (
+        service(slow_web(may_go_on, headers), "slow", "wsgi")
+        if stack == "flask"
+        else service(slow_api(may_go_on, headers), "slow")
+    )
+    decode, read = DECODERS[accept](), b""
+    arrived = asyncio.Event()
+
+    def take(message: Message) -> None:
+        nonlocal read
+        read += decode(message.get("body", b""))
+        if read.endswith(b"\n"):
+            arrived.set()
+
+    async with front(slow, edge=ON) as gateway:
+        watched = Front(watching(gateway.app, take), gateway.health)
+        task = asyncio.create_task(get(watched, "/slow/log", accept))
+        try:
+            await asyncio.wait_for(arrived.wait(), 5)
+            assert read == b"first\n"
+        finally:
+            may_go_on.set()
+            answer = await task
+    assert answer.header("content-encoding") == accept
+    assert read == b"first\nsecond\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "encoding"),
+    [
+        ("no-transform", None),
+        ("public, max-age=60, No-Transform", None),
+        ("no-transform,private", None),
+        ("private", "gzip"),
+        ('private="no-transform"', "gzip"),
+    ],
+)
+@pytest.mark.parametrize("mount", STACKS)
+async def test_what_is_not_to_be_changed_is_not(
+    mount: str, value: str, encoding: str | None
+) -> None:
+    """`no-transform` (RFC 9110, section 7.7): the same bytes, the same length, the same tag."""
+    headers = {"Cache-Control": value, "ETag": '"strong"'}
+    flask, api = Flask("fixed"), FastAPI()
+
+    @flask.get("/")
+    def of_flask() -> FlaskResponse:
+        return FlaskResponse(TEXT, mimetype="text/plain", headers=headers)
+
+    @api.get("/")
+    async def of_fastapi() -> Response:
+        return Response(TEXT, media_type="text/plain", headers=headers)
+
+    services = [service(flask, "flask", "wsgi"), service(api, "fastapi")]
+    async with front(*services, edge=ON) as gateway:
+        answer = await get(gateway, f"{mount}/", "gzip")
+    assert answer.header("content-encoding") == encoding
+    assert decoded(answer) == TEXT
+    if encoding is None:
+        assert answer.header("etag") == '"strong"'
+        assert answer.header("content-length") == str(len(TEXT))
 
 
 async def test_websockets_pass() -> None:

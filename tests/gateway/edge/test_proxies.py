@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.edge.proxies import PROXY_HEADERS, TrustedProxies
+from gateway.exchange import ExchangeMiddleware
 from tests.gateway.edge.driving import MOUNTS, STRANGER, Answer, Front, front, service
 
 PROXY = ("10.0.0.1", 50000)
@@ -298,6 +303,87 @@ async def test_a_websocket_is_told_the_same() -> None:
     ):
         await client.next()
     assert (scopes[0]["scheme"], scopes[0]["client"][0]) == ("wss", "192.0.2.1")
+
+
+# --- What is believed ----------------------------------------------------------------------------
+
+SAID = {
+    "for": ("X-Forwarded-For", "192.0.2.1"),
+    "proto": ("X-Forwarded-Proto", "https"),
+    "host": ("X-Forwarded-Host", "shop.example"),
+    "prefix": ("X-Forwarded-Prefix", "/apps"),
+}
+
+
+async def scope_after(headers: Headers, believed: list[str] | None) -> dict[str, Any]:
+    """A request of a trusted proxy, as what comes next sees it."""
+    seen_scopes: list[dict[str, Any]] = []
+
+    async def keep(scope: Any, receive: Any, send: Any) -> None:
+        seen_scopes.append(scope)
+
+    trusted = ["10.0.0.0/8"]
+    proxies = (
+        TrustedProxies(keep, trusted)
+        if believed is None
+        else TrustedProxies(keep, trusted, believed=believed)
+    )
+    app = ExchangeMiddleware(proxies)
+    lines = [("host", "public.test"), *headers]
+    scope = {
+        "type": "http", "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"",
+        "root_path": "", "scheme": "http", "client": PROXY,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in lines],
+    }  # fmt: skip
+    await app(scope, None, None)  # type: ignore[arg-type]
+    return seen_scopes[0]
+
+
+def told(scope: dict[str, Any]) -> dict[str, str]:
+    fields = {name.decode(): value.decode() for name, value in scope["headers"]}
+    return {
+        "for": scope["client"][0],
+        "proto": scope["scheme"],
+        "host": fields["host"],
+        "prefix": scope["root_path"],
+    }
+
+
+PLAIN = {"for": "10.0.0.1", "proto": "http", "host": "public.test", "prefix": ""}
+FULL = {"for": "192.0.2.1", "proto": "https", "host": "shop.example", "prefix": "/apps"}
+
+
+@pytest.mark.parametrize(
+    "believed",
+    [[], ["for"], ["for", "proto"], ["host"], ["prefix", "proto"], sorted(PROXY_HEADERS)],
+)
+async def test_a_proxy_is_believed_what_it_sets_itself(believed: list[str]) -> None:
+    """What it may pass on from a client changes nothing, and no service finds it in the headers."""
+    scope = await scope_after(list(SAID.values()), believed)
+    assert told(scope) == {what: (FULL if what in believed else PLAIN)[what] for what in FULL}
+    names = {name.decode() for name, _ in scope["headers"]}
+    left = {what for what in FULL if f"x-forwarded-{what}" in names}
+    assert left == set(believed) - {"prefix"}
+
+
+async def test_a_proxy_is_believed_all_of_them_by_default() -> None:
+    """One that sets them all needs nothing but its address."""
+    assert told(await scope_after(list(SAID.values()), None)) == FULL
+
+
+async def test_the_standard_header_is_believed_the_same_parts() -> None:
+    """`Forwarded` says three of them at once."""
+    headers = [("Forwarded", "for=192.0.2.1;proto=https;host=shop.example")]
+    found = told(await scope_after(headers, ["for", "proto"]))
+    assert found == {**PLAIN, "for": "192.0.2.1", "proto": "https"}
+
+
+def test_the_production_configuration_trusts_few() -> None:
+    """A network of all machines is one of all that may invent a client."""
+    file = Path(__file__).parents[3] / "config" / "gateway.production.toml"
+    edge = tomllib.loads(file.read_text(encoding="utf-8"))["edge"]
+    networks = [ipaddress.ip_network(entry) for entry in edge["trusted_proxies"]]
+    assert sum(network.num_addresses for network in networks) == 1
 
 
 # --- The prefix ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
+import random
 import re
 import time
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ from unittest import mock
 import pytest
 from limits import parse
 
-from gateway.edge.rate_limit import RateLimits, _Memory
+from gateway.edge.counts import MemoryCounts
+from gateway.edge.rate_limit import RateLimits, counted_address
 from gateway.sessions import SessionCookie
 from tests.gateway.edge.driving import KEY, MOUNTS, Answer, Front, both, front, service
 from tests.gateway.edge.redis_server import OwnRedis, own_redis
@@ -139,6 +140,43 @@ async def test_the_address_is_the_one_that_a_trusted_proxy_names() -> None:
         assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("", ""),
+        ("testclient", "testclient"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:0DB8:0001:0002::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::ffff:c000:201", "192.0.2.1"),
+        ("64:ff9b::192.0.2.1", "192.0.2.1"),
+        ("64:ff9b:1::192.0.2.1", "64:ff9b:1::/64"),
+        ("not:an:address", "not:an:address"),
+    ],
+)
+def test_an_ipv6_client_counts_by_its_network(address: str, counted: str) -> None:
+    """Else each has as many counts as it has addresses, which is 2^64."""
+    assert counted_address(address) == counted
+
+
+async def test_another_address_of_the_same_network_is_no_fresh_count(store: str) -> None:
+    """Whichever of its addresses an IPv6 client takes; its neighbours have counts of their own."""
+    async with front(edge=limited(store, "1/hour")) as gateway:
+        for client, expected in (
+            ("2001:db8:1:2::1", 200),
+            ("2001:db8:1:2:ffff::9", 429),
+            ("2001:db8:1:3::1", 200),
+            ("192.0.2.1", 200),
+            ("::ffff:192.0.2.1", 429),
+        ):
+            answer = await gateway.ask("GET", "/flask/seen", client=(client, 1))
+            assert answer.status == expected, client
+
+
 async def test_a_websocket_counts_too(store: str) -> None:
     """A handshake is a request; above the limit it is refused."""
     async with front(edge=limited(store, "1/hour")) as gateway:
@@ -236,18 +274,66 @@ async def test_while_the_store_is_gone_one_request_asks_for_it() -> None:
 
 
 async def test_counts_in_memory_do_not_pile_up() -> None:
-    """Keys whose time is over are forgotten, and one request costs the same with many of them."""
+    """Keys whose time is over are forgotten, also those of limits that nobody meets any more."""
     limits = RateLimits("memory://")
     memory = limits._limiter.storage
-    assert isinstance(memory, _Memory)
-    now = time.time()
+    assert isinstance(memory, MemoryCounts)
+    now = 1_000_000_000.0
     with mock.patch("time.time", side_effect=lambda: now):
-        for second in range(20):
-            for key in range(500):
-                now = math.floor(now) + 1.0
-                await limits.count(parse("1/second"), f"{second}-{key}")
-    assert len(memory.expirations) <= 2000
-    assert set(memory.storage) <= set(memory.expirations) | {None}
+        for key in range(1000):
+            await limits.count(parse("1/minute"), f"minute-{key}")
+        for key in range(10_000):
+            now += 1.0
+            await limits.count(parse("1/second"), f"second-{key}")
+    assert len(memory.storage) <= 3
+    assert sum(map(len, memory._ends.values())) == len(memory.storage)
+
+
+async def test_counts_in_memory_have_a_bound(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond it those that would end soonest are forgotten, which is said once in a while."""
+    memory, now = MemoryCounts(100), 1_000_000_000.0
+    with mock.patch("time.time", side_effect=lambda: now):
+        for key in range(50):
+            await memory.incr(f"long-{key}", 7200)
+        for key in range(50):
+            now += 0.001
+            await memory.incr(f"short-{key}", 120)
+        for key in range(20):
+            now += 0.001
+            await memory.incr(f"new-{key}", 3600)
+        assert len(memory.storage) == 100
+        assert [await memory.get(f"short-{key}") for key in (0, 19, 20, 49)] == [0, 0, 1, 1]
+        assert [await memory.get(f"long-{key}") for key in range(50)] == [1] * 50
+        # What is forgotten is counted anew, and what is kept goes on.
+        assert await memory.incr("short-0", 120) == 1
+        assert await memory.incr("short-49", 120) == 2
+        assert await memory.decr("short-0") == 0
+        assert await memory.decr("short-1") == 0
+    assert caplog.text.count("more than 100 counts") == 1
+
+
+async def test_one_count_costs_the_same_with_many_of_them() -> None:
+    """A flood of new keys is no work that grows, before the bound, at it and when windows end."""
+    memory, now = MemoryCounts(2000), 1_000_000_000.0
+    looked_at = 0
+    forget = memory._forget_first
+
+    def counted(ends: Any) -> None:
+        nonlocal looked_at
+        looked_at += 1
+        forget(ends)
+
+    with (
+        mock.patch("time.time", side_effect=lambda: now),
+        mock.patch.object(memory, "_forget_first", counted),
+    ):
+        for key in range(10_000):
+            before = looked_at
+            now += random.Random(key).choice([0.0, 0.0, 0.01, 30.0])
+            await memory.incr(f"{key}", (20, 120)[key % 2])
+            # Two of each of the two lengths, and one for the bound.
+            assert looked_at - before <= 5
+            assert len(memory.storage) <= 2000
 
 
 async def test_connections_that_redis_has_closed_cost_nobody_a_count(redis: OwnRedis) -> None:
