@@ -11,6 +11,7 @@ import hmac
 import ipaddress
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from html import escape
 from http import HTTPStatus
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from itsdangerous import BadSignature, TimestampSigner
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,8 +29,9 @@ from werkzeug.http import dump_cookie
 
 from gateway.edge.hosts import host_name
 from gateway.edge.proxies import unmapped
+from gateway.edge.rate_limit import counted_address
 from gateway.exchange import exchange_of
-from gateway.problems import PAGE_POLICY, Refusal, accepts_html, page, refuse, refuse_websocket
+from gateway.problems import PAGE_POLICY, Refusal, accepts_html, page, refuse
 
 logger = logging.getLogger("gateway.admin")
 
@@ -102,7 +105,7 @@ class AdminAccess:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _below(scope)
         if not self._token:
-            answer: ASGIApp = self.app if self._is_here(scope) else _refusing(NoToken())
+            answer: ASGIApp = self.app if self._is_here(scope) else partial(refuse, NoToken())
         elif scope["type"] == "http" and path == _SIGN_IN:
             answer = await self._sign_in(Request(scope, receive))
         elif scope["type"] == "http" and path == _SIGN_OUT:
@@ -113,23 +116,25 @@ class AdminAccess:
 
     def _by_credentials(self, scope: Scope) -> ASGIApp:
         request = Request(scope) if scope["type"] == "http" else None
-        headers = dict(scope["headers"])
-        given = headers.get(b"authorization", b"")
+        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
         if given[:7].lower() == b"bearer ":
-            client = exchange_of(scope).client
-            if not self._attempts.test(_ATTEMPTS, client):
-                return _refusing(TooManyAttempts())
+            # Before anything is counted: who guesses from the same address locks nobody out.
             if hmac.compare_digest(given[7:].strip(), self._token):
                 return self.app
-            self._attempts.hit(_ATTEMPTS, client)
-            logger.warning("a wrong admin token from %s", client)
-            return _refusing(SignInNeeded())
+            return partial(refuse, self._refusal_of_wrong(exchange_of(scope).client))
         if self._has_cookie(scope):
             return self.app
         if request is not None and request.method == "GET" and accepts_html(scope):
             where = f"{scope['root_path']}{_SIGN_IN}?next={quote(_below(scope))}"
             return RedirectResponse(where, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
-        return _refusing(SignInNeeded())
+        return partial(refuse, SignInNeeded())
+
+    def _refusal_of_wrong(self, client: str) -> Refusal:
+        """Count a wrong bearer token."""
+        if not self._attempts.hit(_ATTEMPTS, client):
+            return TooManyAttempts()
+        logger.warning("a wrong admin token from %s", client)
+        return SignInNeeded()
 
     def _has_cookie(self, scope: Scope) -> bool:
         for name, line in scope["headers"]:
@@ -151,13 +156,13 @@ class AdminAccess:
         following = _sound(request.query_params.get("next", ""))
         if request.method != "POST":
             return self._form(following)
-        client = exchange_of(request.scope).client
+        client = counted_address(exchange_of(request.scope).client)
         if not self._attempts.test(_ATTEMPTS, client):
-            return _refusing(TooManyAttempts())
+            return partial(refuse, TooManyAttempts())
         form = await _read_form(request)
         if not self._attempts.test(_ATTEMPTS, client):
             # Others of this client were read meanwhile. From here on nothing waits.
-            return _refusing(TooManyAttempts())
+            return partial(refuse, TooManyAttempts())
         following = _sound(form.get("next", ""))
         if not hmac.compare_digest(form.get("token", "").encode(), self._token):
             self._attempts.hit(_ATTEMPTS, client)
@@ -211,11 +216,11 @@ class AdminAccess:
         except ValueError:
             local = False
         # A name that a stranger's page has made to mean this machine (DNS rebinding) is none of it.
-        return local and _names_loopback(dict(scope["headers"]).get(b"host", b""))
+        return local and _names_loopback(Headers(scope=scope).get("host", ""))
 
 
-def _names_loopback(host: bytes) -> bool:
-    name = host_name(host.decode("latin-1"))
+def _names_loopback(host: str) -> bool:
+    name = host_name(host)
     if name in _LOOPBACK_NAMES or name.endswith(".localhost"):
         return True
     try:
@@ -244,13 +249,3 @@ async def _read_form(request: Request) -> Mapping[str, str]:
     except (ClientDisconnect, ValueError):
         return {}
     return {name: values[-1] for name, values in fields.items()}
-
-
-def _refusing(refusal: Refusal) -> ASGIApp:
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await refuse_websocket(receive, send)
-            return
-        await refuse(refusal, scope, receive, send)
-
-    return answer

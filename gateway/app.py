@@ -20,7 +20,7 @@ from gateway.admin import AdminAccess
 from gateway.config import Settings
 from gateway.edge import Deadlines, EndStreams, MountEdge, RateLimits, Sweeper, edge
 from gateway.edge import security_headers as security_headers_of
-from gateway.exchange import Exchange, Observers
+from gateway.exchange import Exchange, Observers, Running
 from gateway.health import Health, health_routes
 from gateway.lifespan import LifespanMiddleware, ServiceLifespan
 from gateway.loading import Service
@@ -52,8 +52,9 @@ def create_app(
     mounted = [_mounted(service, settings, cookie, mount_edge) for service in services]
     lifespans = [one.lifespan for one in mounted]
     pools = {one.mount.name: one.pool for one in mounted if one.pool is not None}
-    metrics = Metrics(__version__, pools, connections)
-    observing = _observing(settings, services, health, metrics)
+    running: Running = {}
+    metrics = Metrics(__version__, pools, running, connections)
+    observing = _observing(settings, services, health, metrics, running)
     admin = AdminAccess(
         Router(
             [*health_routes(health), *_metrics_routes(settings, metrics)],
@@ -152,20 +153,23 @@ def _mounted(
 
 
 def _observing(
-    settings: Settings, services: Sequence[Service], health: Health, metrics: Metrics
+    settings: Settings,
+    services: Sequence[Service],
+    health: Health,
+    metrics: Metrics,
+    running: Running,
 ) -> _Observing:
     """Everyone who watches, in the order in which they hear of it."""
-    streams = EndStreams(health)
-    sweeper = Sweeper({service.name: _deadlines(service) for service in services})
-    opened: list[Callable[[Exchange, Scope], None]] = [sweeper.opened, streams.opened]
-    answered: list[Callable[[Exchange, Message], None]] = [
-        streams.answered,
-        security_headers_of(settings),
+    streams = EndStreams(health, running)
+    sweeper = Sweeper({service.name: _deadlines(service) for service in services}, running)
+    opened: list[Callable[[Exchange, Scope], None]] = []
+    answered: list[Callable[[Exchange, Message], None]] = [security_headers_of(settings)]
+    closed: list[Callable[[Exchange], None]] = []
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = [
+        sweeper.sweep,
+        streams.keep_ending,
     ]
-    closed: list[Callable[[Exchange], None]] = [sweeper.closed]
-    background: list[Callable[[], Coroutine[Any, Any, None]]] = [sweeper.sweep]
     if settings.telemetry.metrics:
-        opened.append(metrics.opened)
         closed.append(metrics.closed)
         background.append(metrics.sample)
     if settings.server.access_log:
@@ -176,7 +180,7 @@ def _observing(
         opened.append(tracing.opened)
         closed.append(tracing.closed)
         background.append(tracing.keep)
-    return _Observing(Observers(opened, answered, closed), background)
+    return _Observing(Observers(opened, answered, closed, running), background)
 
 
 def _deadlines(service: Service) -> Deadlines:
@@ -191,7 +195,8 @@ def _metrics_routes(settings: Settings, metrics: Metrics) -> list[Route]:
         return []
 
     async def expose(request: Request) -> Response:
-        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = await metrics.exposition()
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [Route("/metrics", expose)]
 

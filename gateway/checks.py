@@ -14,15 +14,18 @@ from starlette.applications import Starlette
 from starlette.middleware.sessions import SessionMiddleware
 
 from gateway.config import Settings
+from gateway.edge import rate_limit_policy
 from gateway.loading import Service
 from gateway.mounts import Mount, MountTable
+from gateway.problems import NotFound
 from gateway.routes import documentation_paths, service_routes
 from gateway.sessions import SessionCookie, shared_cookie
 
 _MEMORY = "memory://"
-_OFF = frozenset({"", "off"})
 # Besides connections, a process needs descriptors for its files, sockets and databases.
 _OTHER_DESCRIPTORS = 64
+# Where paths are only looked up, and nobody is answered.
+_NOTHING = NotFound("")
 _IN_PROCESS_CACHES = ("SimpleCache", "simple", "flask_caching.backends.SimpleCache")
 
 
@@ -66,7 +69,7 @@ def findings(
 
 
 def _shadowed_routes(services: Sequence[Service]) -> Iterator[Finding]:
-    table = MountTable([_mount(service) for service in services], _nothing)
+    table = MountTable([_mount(service) for service in services], _NOTHING)
     hosts = {service.name: service.mount.host for service in services}
     for route in service_routes(services):
         host = hosts[route.mount]
@@ -162,8 +165,7 @@ def _of_several_processes(
     settings: Settings, services: Sequence[Service], environ: Mapping[str, str]
 ) -> Iterator[Finding]:
     several = settings.server.workers > 1
-    limits = [settings.edge.rate_limit, *(mount.rate_limit for mount in settings.mounts)]
-    counted = any(limit not in _OFF for limit in limits)
+    counted = any(rate_limit_policy(settings.edge, mount) for mount in settings.mounts)
     if several and counted and settings.edge.rate_limit_store.get_secret_value() == _MEMORY:
         yield Finding(
             "edge.rate_limit_store",
@@ -239,8 +241,4 @@ def _literal(template: str) -> str:
 
 
 def _mount(service: Service) -> Mount:
-    return Mount(service.mount.prefix, _nothing, service.mount.host, service.name)
-
-
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    raise NotImplementedError
+    return Mount(service.mount.prefix, _NOTHING, service.mount.host, service.name)

@@ -16,9 +16,10 @@ from rich.table import Table
 from gateway import __version__
 from gateway.checks import Finding, findings
 from gateway.config import Configuration, ConfigurationError, Settings, find_file, read
+from gateway.listening import CannotListen, certificate
 from gateway.loading import Service, load_services
 from gateway.routes import documentation_paths, service_routes
-from gateway.server import CannotListen, certificate, log_to_stderr, serve
+from gateway.server import log_to_stderr, serve
 
 _FAULTY = 2
 

@@ -156,17 +156,17 @@ class Observers:
     What they raise is logged and fails nothing.
 
     Attributes:
-        running: Every exchange that is open, the oldest first, for those who look now and then.
         opened: Called with the exchange and the request's scope, before anything else sees it.
         answered: Called with the exchange and the `http.response.start` message, whose headers
             are a list of their own.
         closed: Called with the exchange after its end.
+        running: Every exchange that is open, the oldest first, for those who look now and then.
     """
 
-    running: Running = field(default_factory=dict)
     opened: Sequence[Callable[[Exchange, Scope], None]] = ()
     answered: Sequence[Callable[[Exchange, Message], None]] = ()
     closed: Sequence[Callable[[Exchange], None]] = ()
+    running: Running = field(default_factory=dict)
 
 
 def exchange_of(scope: Scope) -> Exchange:

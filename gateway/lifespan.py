@@ -21,6 +21,7 @@ from gateway.health import Health
 logger = logging.getLogger("gateway.lifespan")
 
 _MOMENT_SECONDS = 0.1
+_AGAIN_SECONDS = 1.0
 
 
 class StartFailed(Exception):
@@ -171,7 +172,7 @@ class LifespanMiddleware:
         startup_seconds: How long each may take to start.
         drain_seconds: How long all together may take to stop.
         background: What runs beside the requests, from before the services' start to after their
-            end.
+            end; begun again where it fails.
     """
 
     def __init__(  # noqa: PLR0913
@@ -198,7 +199,7 @@ class LifespanMiddleware:
         return self._run(receive, send)
 
     async def _run(self, receive: Receive, send: Send) -> None:
-        background = [asyncio.create_task(work()) for work in self._background]
+        background = [asyncio.create_task(_keep_running(work)) for work in self._background]
         try:
             await self._run_lifespans(receive, send)
         finally:
@@ -252,6 +253,21 @@ class LifespanMiddleware:
 
     def _set_ready(self, name: str, ready: bool) -> None:
         self._health.services[name] = ready
+
+
+async def _keep_running(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Have it run to its end; begin again a second after it failed."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("%s failed", getattr(work, "__qualname__", work))
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                return  # it failed at its end
+        else:
+            return
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def _reason(answer: Message) -> str:

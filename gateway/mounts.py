@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -11,7 +13,9 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.edge.hosts import host_name
+from gateway.edge.hygiene import hides_slash
 from gateway.exchange import note_mount
+from gateway.problems import Refusal, refuse
 
 # What an outer Starlette leaves in the scope for the applications below it. A service must not see
 # it: `request.url_for` would look into the gateway's routes instead of the service's own.
@@ -40,6 +44,18 @@ class Mount:
     stack: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
     path_may_be_empty: bool = False
+
+    @functools.cached_property
+    def depth(self) -> int:
+        """How many segments the prefix has."""
+        return self.prefix.rstrip("/").count("/")
+
+
+class HiddenSlash(Refusal):
+    """The path can be read in two ways where it decides which mount answers."""
+
+    status = HTTPStatus.BAD_REQUEST
+    detail = "The path has an encoded slash where it decides which service answers."
 
 
 class MountTable(BaseRoute):
@@ -104,6 +120,9 @@ class MountTable(BaseRoute):
         mount = self.find(path, host)
         if mount is None:
             return self._otherwise(scope, receive, send)
+        raw_path = scope.get("raw_path") or b""
+        if b"%" in raw_path and hides_slash(raw_path, root_path.count("/") + mount.depth):
+            return refuse(HiddenSlash(), scope, receive, send)
         note_mount(scope, mount.name, mount.stack)
         return mount.app(child_scope(scope, mount), receive, send)
 

@@ -22,9 +22,11 @@ from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+from uvicorn.protocols.utils import ClientDisconnected
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
@@ -175,6 +177,21 @@ class BodyTooLarge(Refusal):
     headers = MappingProxyType({"Connection": "close"})
 
 
+def announces_too_much(length: bytes, limit: int) -> bool:
+    """Whether a body is too large by its own account.
+
+    Args:
+        length: The value of `Content-Length`. What is no number (RFC 9110, section 8.6) announces
+            nothing.
+        limit: In bytes; 0 for no limit.
+    """
+    if not limit or not length.isdigit():
+        return False
+    # Compared as text: Python reads no number of thousands of digits.
+    digits, most = length.lstrip(b"0"), b"%d" % limit
+    return (len(digits), digits) > (len(most), most)
+
+
 class BodyTimeout(Refusal):
     """The body did not arrive in time."""
 
@@ -206,6 +223,10 @@ async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -
     await answer(scope, receive, send)
 
 
+# What frameworks and the server make of it.
+_CLIENT_LEFT = (ClientDisconnect, ClientDisconnected, WebSocketDisconnect)
+
+
 def _is_being_cancelled() -> bool:
     """Whether somebody asked for the request's end, and not the service by an error of its own."""
     task = asyncio.current_task()
@@ -225,25 +246,34 @@ class ProblemsMiddleware:
         """Pass on, and answer for who raises."""
         try:
             await self.app(scope, receive, send)
-        except Refusal as refusal:
-            if exchange_of(scope).answered:
-                raise
-            await refuse(refusal, scope, receive, send)
-        except GaveUp as reason:
-            # Its connection is closed by the server, as the answer is not complete.
-            logger.warning("request %s was given up: %s", exchange_of(scope).request_id, reason)
-        except asyncio.CancelledError as cancelled:
-            if not await self._answer_if_expired(scope, receive, send):
-                if _is_being_cancelled():
-                    raise
-                await self._answer_for_error(cancelled, scope, receive, send)
         except (GeneratorExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit, too, ends its request alone
-            await self._answer_for_error(error, scope, receive, send)
+            await self._answer_for(error, scope, receive, send)
         else:
             # Where the service made nothing of its cancellation.
             await self._answer_if_expired(scope, receive, send)
+
+    async def _answer_for(
+        self, error: BaseException, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        exchange = exchange_of(scope)
+        if isinstance(error, Refusal):
+            if exchange.answered:
+                raise error
+            await refuse(error, scope, receive, send)
+        elif isinstance(error, GaveUp):
+            # Its connection is closed by the server, as the answer is not complete.
+            logger.warning("request %s was given up: %s", exchange.request_id, error)
+        elif isinstance(error, _CLIENT_LEFT):
+            # Nobody is there to be answered, and nobody's fault it is.
+            exchange.outcome = "client left"
+        elif not isinstance(error, asyncio.CancelledError):
+            await self._answer_for_error(error, scope, receive, send)
+        elif not await self._answer_if_expired(scope, receive, send):
+            if _is_being_cancelled():
+                raise error
+            await self._answer_for_error(error, scope, receive, send)
 
     async def _answer_if_expired(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer 504 where the request's time was up before its answer began."""

@@ -1,9 +1,9 @@
-"""Runs the root application under uvicorn: sockets, TLS, workers, reload, signals, the deadline."""
+"""Runs the root application under uvicorn: workers, reload, signals, the deadline."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import errno
 import functools
 import gc
 import logging
@@ -11,13 +11,11 @@ import math
 import os
 import signal
 import socket
-import ssl
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -28,6 +26,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from gateway.app import create_app
 from gateway.config import Configuration, ConfigurationError, ServerSettings, Settings
 from gateway.health import Health
+from gateway.listening import certificate, listen
 from gateway.loading import Service, load_services
 from gateway.protocol import ConnectionCounts, FrontDoorProtocol, RequestLimits
 from gateway.telemetry.logs import configure_logging
@@ -39,10 +38,6 @@ _STILL_BUSY = 1
 _START_FAILED = 3  # as uvicorn: the process got as far as starting a service
 # Of the time to drain: for running requests. The rest is for the services' lifespans to stop.
 _SHARE_OF_REQUESTS = 0.8
-
-
-class CannotListen(Exception):
-    """The server cannot start here; the text says why and what to do."""
 
 
 def serve(
@@ -68,7 +63,7 @@ def serve(
     """
     settings = configuration.checked()
     tls = certificate(settings.server, configuration.project)
-    listener, address = _listen(settings.server, configuration.project, tls=bool(tls))
+    listener, address = listen(settings.server, configuration.project, tls=bool(tls))
     announce_address = functools.partial(announce, address)
     several = reload or settings.server.workers > 1
     counts = ConnectionCounts()
@@ -159,6 +154,29 @@ class _Config(uvicorn.Config):
     @property
     def should_reload(self) -> bool:
         return self.reload
+
+    def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop] | None:
+        make = super().get_loop_factory()
+        return None if make is None else functools.partial(self._loop, make)
+
+    def _loop(self, make: Callable[[], asyncio.AbstractEventLoop]) -> asyncio.AbstractEventLoop:
+        """An event loop, here and in each worker, that gives up handshakes of TLS in time.
+
+        Until they are over the connection's protocol, which has the other deadlines, is not told of
+        it; uvicorn has no setting for them.
+        """
+        loop = make()
+        create_server = loop.create_server
+
+        async def create_in_time(*where: Any, **options: Any) -> asyncio.AbstractServer:
+            if self.ssl is not None and options.get("ssl") is self.ssl:
+                options["ssl_handshake_timeout"] = self.request_limits.header_seconds
+                # In this time the rest of a last answer is taken, too, and not the farewell alone.
+                options["ssl_shutdown_timeout"] = self.request_limits.write_seconds
+            return await create_server(*where, **options)
+
+        loop.create_server = create_in_time  # type: ignore[assignment, method-assign]
+        return loop
 
 
 class _Server(uvicorn.Server):
@@ -300,95 +318,6 @@ def _give_up(drain_seconds: float) -> None:
     logger.error("still busy %g s after the signal (server.drain_seconds): exiting", drain_seconds)
     logging.shutdown()
     os._exit(_STILL_BUSY)
-
-
-def _listen(server: ServerSettings, project: Path, *, tls: bool) -> tuple[socket.socket, str]:
-    """A listening socket, and its address for people."""
-    if server.unix_socket:
-        return _listen_unix(project / server.unix_socket)
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (socket.gaierror, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CannotListen(f"the host {server.host!r} is not known: {reason}") from None
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(where)
-        listener.listen(1)
-    except OSError as error:
-        listener.close()
-        raise CannotListen(_why_not(error, server.host, server.port)) from None
-    listener.setblocking(False)
-    port = listener.getsockname()[1]
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return listener, f"{'https' if tls else 'http'}://{host}:{port}"
-
-
-def _why_not(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use; choose another with --port or server.port"
-    if error.errno == errno.EACCES:
-        return f"port {port} on {host} needs privileges; choose one above 1023"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine; 0.0.0.0 means all of them"
-    return f"cannot listen on {host} port {port}: {error.strerror}"
-
-
-def _listen_unix(path: Path) -> tuple[socket.socket, str]:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if path.is_socket() and not _somebody_listens(path):
-            path.unlink()  # left behind by a process that was killed
-        listener.bind(str(path))
-        listener.listen(1)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            state = "is in use" if path.is_socket() else "exists and is no socket"
-            raise CannotListen(f"{path} {state}; choose another path") from None
-        reason = error.strerror or str(error)
-        raise CannotListen(f"cannot listen on the socket {path}: {reason}") from None
-    listener.setblocking(False)
-    return listener, f"unix:{path}"
-
-
-def _somebody_listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(str(path)) == 0
-
-
-def certificate(server: ServerSettings, project: Path) -> tuple[str, str] | None:
-    """The certificate's and the key's paths, tried out; None for a server without TLS.
-
-    Raises:
-        CannotListen: They cannot be read, or do not belong together.
-    """
-    if not server.tls_certificate:
-        return None
-    certificate, key = project / server.tls_certificate, project / server.tls_key
-    for name, path in (("tls_certificate", certificate), ("tls_key", key)):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise CannotListen(f"server.{name}: cannot read {path}: {error.strerror}") from None
-    password = server.tls_key_password.get_secret_value()
-    try:
-        # An empty password, so that OpenSSL fails instead of asking at the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: password)
-    except (ssl.SSLError, ValueError) as error:
-        if "ENCRYPTED" in key.read_text(errors="replace"):
-            raise CannotListen(
-                f"server.tls_key: {key} is encrypted and GATEWAY_SERVER__TLS_KEY_PASSWORD does not "
-                "open it"
-            ) from None
-        raise CannotListen(
-            f"server.tls_certificate: {certificate} and {key} are not a certificate (PEM) and its "
-            f"key: {getattr(error, 'reason', None) or error}"
-        ) from None
-    return str(certificate), str(key)
 
 
 def log_to_stderr(settings: Settings) -> None:

@@ -23,12 +23,11 @@ from typing import BinaryIO, cast
 
 from starlette.types import Message, Receive
 
-from gateway.problems import BodyTimeout, BodyTooLarge, Refusal
+from gateway.problems import BodyTimeout, BodyTooLarge, Refusal, announces_too_much
 
 logger = logging.getLogger("gateway.bridge")
 
 _PIECE = 1024 * 1024
-_DIGITS = 30
 # As much of a streamed body is received before the application reads it.
 _AHEAD = 64 * 1024
 
@@ -79,9 +78,8 @@ class BodyLimits:
         Raises:
             BodyTooLarge: It announces more than is accepted.
         """
-        if length.isdigit():
-            # Python reads no number of thousands of digits; no body has such a length either.
-            self.check(int(length[:_DIGITS]) if len(length) > _DIGITS else int(length))
+        if announces_too_much(length.encode("latin-1"), self.max_bytes):
+            raise BodyTooLarge
 
 
 class _Spool:

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.exchange import announces_body, exchange_of
-from gateway.problems import BodyTimeout, BodyTooLarge, Refusal, refuse
-
-# More digits than any length has; Python refuses to read thousands of them.
-_DIGITS = 18
+from gateway.problems import BodyTimeout, BodyTooLarge, Refusal, announces_too_much, refuse
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,7 @@ class BodyLimit:
         if scope["type"] != "http" or not announces_body(exchange_of(scope)):
             return self.app(scope, receive, send)
         announced = exchange_of(scope).fields.get(b"content-length", b"")
-        limit = self._rules.max_bytes
-        if limit and announced.isdigit() and (len(announced) > _DIGITS or int(announced) > limit):
+        if announces_too_much(announced, self._rules.max_bytes):
             return refuse(BodyTooLarge(), scope, receive, send)
         return _Watch(self._rules, receive, send).run(self.app, scope)
 

@@ -10,9 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.types import Scope
-
-from gateway.exchange import Exchange
+from gateway.exchange import Running
 
 LOOK_SECONDS = 0.1
 
@@ -32,26 +30,18 @@ class Deadlines:
 
 
 class Sweeper:
-    """Keeps the deadlines: an observer of exchanges.
+    """Keeps the deadlines.
 
     WebSockets have none. While a body arrives, its own limits hold.
 
     Args:
         mounts: The deadlines of each mount that has some, by its name.
+        running: The exchanges.
     """
 
-    def __init__(self, mounts: Mapping[str, Deadlines]) -> None:
+    def __init__(self, mounts: Mapping[str, Deadlines], running: Running) -> None:
         self._mounts = mounts
-        self._running: dict[Exchange, None] = {}
-
-    def opened(self, exchange: Exchange, scope: Scope) -> None:
-        """Look after it."""
-        if scope["type"] == "http":
-            self._running[exchange] = None
-
-    def closed(self, exchange: Exchange) -> None:
-        """It is over."""
-        self._running.pop(exchange, None)
+        self._running = running
 
     async def sweep(self) -> None:
         """Keep looking, until cancelled."""
@@ -63,7 +53,9 @@ class Sweeper:
         """End what is over its time."""
         for exchange in list(self._running):
             deadlines = self._mounts.get(exchange.mount)
-            if deadlines is None or exchange.expired or exchange.ending or exchange.complete:
+            if deadlines is None or exchange.websocket or exchange.expired or exchange.ending:
+                continue
+            if exchange.complete:
                 continue  # what a service does after its whole answer is its own affair
             if exchange.answered:
                 since, limit = max(exchange.last_sent, exchange.first_byte), deadlines.idle_seconds

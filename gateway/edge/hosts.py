@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.edge.proxies import path_within
@@ -43,8 +44,7 @@ class AllowedHosts:
         return refuse(UnknownHost(), scope, receive, send)
 
     def _allows(self, scope: Scope) -> bool:
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        name = host_name(host.decode("latin-1"))
+        name = host_name(Headers(scope=scope).get("host", ""))
         return name in self._exact or name.endswith(self._suffixes or ("\0",))
 
 

@@ -53,13 +53,11 @@ class AmbiguousHeader(Refusal):
     detail = "A header's name has an underscore, which WSGI cannot tell from a hyphen."
 
 
-def path_fault(raw_path: bytes, decisive: int = 1) -> str:
+def path_fault(raw_path: bytes) -> str:
     """Why a path is refused before anything is decided by it; empty for one that is well.
 
     Args:
         raw_path: As it was sent, without the query, from its first slash.
-        decisive: How many segments, from the first, decide where the request goes: an encoded slash
-            there would be one to some, and a part of a name to others.
     """
     escaped = b"%" in raw_path
     # Most paths have none of these; a search for a few bytes is quick.
@@ -72,9 +70,21 @@ def path_fault(raw_path: bytes, decisive: int = 1) -> str:
         return "The path has a NUL."
     if not _DOTS.isdisjoint(_SEPARATOR.split(path)):
         return "The path has dot segments. Send the path that is meant."
-    if _ENCODED_SLASH.search(b"/".join(raw_path.split(b"/", decisive + 1)[: decisive + 1])):
-        return "The path's first segment has an encoded slash."
     return ""
+
+
+def hides_slash(raw_path: bytes, decisive: int) -> bool:
+    """Whether one of the segments that decide where a request goes has an encoded slash.
+
+    It would be a slash to some, and a part of a name to others: no rule for a prefix may be passed
+    by so.
+
+    Args:
+        raw_path: As it was sent, without the query, from its first slash.
+        decisive: How many segments, from the first, decide.
+    """
+    deciding = b"/".join(raw_path.split(b"/", decisive + 1)[: decisive + 1])
+    return _ENCODED_SLASH.search(deciding) is not None
 
 
 class RequestHygiene:
@@ -97,8 +107,7 @@ class RequestHygiene:
             return self.app(scope, receive, send)
         # Optional in ASGI; without it, nobody can tell what was escaped.
         raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
-        root_path = scope.get("root_path", "")
-        fault = path_fault(raw_path, 1 + root_path.count("/") if root_path else 1)
+        fault = path_fault(raw_path)
         if fault:
             return refuse(AmbiguousPath(fault), scope, receive, send)
         exchange = exchange_of(scope)

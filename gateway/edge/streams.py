@@ -6,50 +6,48 @@ may drain. Clients reconnect by themselves, to another process.
 
 from __future__ import annotations
 
-import weakref
+import asyncio
 
-from starlette.types import Message, Scope
-
-from gateway.exchange import Exchange
+from gateway.exchange import Exchange, Running
 from gateway.health import Health
+
+LOOK_SECONDS = 0.1
 
 
 class EndStreams:
-    """Ends them, cleanly: an observer of exchanges.
+    """Ends them, cleanly, when the process stops, and those that begin after that.
 
     Args:
-        health: Tells of the drain.
+        health: Tells of the stop.
+        running: The exchanges.
     """
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: Health, running: Running) -> None:
         self._health = health
-        self._streams: weakref.WeakSet[Exchange] = weakref.WeakSet()
+        self._running = running
         health.on_stop.append(self._end_all)
 
-    def opened(self, exchange: Exchange, scope: Scope) -> None:
-        """Remember a WebSocket."""
-        if scope["type"] == "websocket":
-            self._remember(exchange)
-
-    def answered(self, exchange: Exchange, message: Message) -> None:
-        """Remember an answer that streams events."""
-        if exchange.answer_fields.get(b"content-type", b"")[:17].lower() == b"text/event-stream":
-            self._remember(exchange)
-
-    def _remember(self, exchange: Exchange) -> None:
-        self._streams.add(exchange)
-        if self._health.stopping:
-            exchange.end()
+    async def keep_ending(self) -> None:
+        """Look for those that begin after the stop, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._health.stopping:
+                self._end_all()
 
     def _end_all(self) -> None:
         # The signal arrives between any two steps of the loop, or in a thread beside it.
         for exchange in self._known():
-            if not exchange.complete:
+            if _is_stream(exchange) and not exchange.complete:
                 exchange.end()
 
     def _known(self) -> list[Exchange]:
         while True:
             try:
-                return list(self._streams)
+                return list(self._running)
             except RuntimeError:  # one was added meanwhile
                 continue
+
+
+def _is_stream(exchange: Exchange) -> bool:
+    content_type = exchange.answer_fields.get(b"content-type", b"")
+    return exchange.websocket or content_type[:17].lower() == b"text/event-stream"

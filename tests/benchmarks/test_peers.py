@@ -2,8 +2,11 @@
 
 import tomllib
 
+import httpx
 import pytest
+from prometheus_client import REGISTRY
 
+from benchmarks.packages_app import create_app
 from benchmarks.peers import COMPARISONS, MEBIBYTE, Comparison, Row
 from benchmarks.serving import ROOT
 
@@ -18,6 +21,30 @@ def test_the_gateway_is_measured_with_settings_that_differ_in_the_adapter_only()
     assert theirs["mounts"][0].pop("adapter") == "a2wsgi"
     assert ours == theirs
     assert ours["server"]["access_log"] is False
+
+
+def test_the_edge_is_measured_with_its_defaults() -> None:
+    """With the services of the comparison without a log, and the log of production."""
+    edge, bare = (
+        tomllib.loads((ROOT / "benchmarks" / name).read_text(encoding="utf-8"))
+        for name in ("edge.toml", "gateway.toml")
+    )
+    assert edge == {"server": {"log_format": "json"}, "mounts": bare["mounts"]}
+    (comparison,) = (c for c in COMPARISONS if c.name == "edge")
+    assert comparison.access_logs
+    assert not any("--no-access-log" in peer.command for peer in comparison.peers)
+
+
+async def test_the_packages_do_what_they_are_compared_for() -> None:
+    """An ID in the answer, and metrics that paths without a route do not add to."""
+    transport = httpx.ASGITransport(create_app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        answer = await http.get("/")
+        await http.get("/nowhere")
+    assert len(answer.headers["x-request-id"]) == 32
+    for handler, status in (("/", "2xx"), ("none", "4xx")):
+        labels = {"handler": handler, "method": "GET", "status": status}
+        assert REGISTRY.get_sample_value("http_requests_total", labels)
 
 
 @pytest.mark.parametrize("comparison", COMPARISONS, ids=lambda comparison: comparison.name)

@@ -110,9 +110,6 @@ DIFFERENCES = [
         "body | header content-length | header content-type | header date",
         "both servers refuse it, each in its words",
     ),
-    _difference(
-        "stream to HTTP/1.0", "header transfer-encoding", "uvicorn sends chunks to HTTP/1.0, too"
-    ),
 ]
 EXPECTED = {
     case: frozenset().union(*(each.parts for each in DIFFERENCES if case in each.cases))

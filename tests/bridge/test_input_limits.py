@@ -47,6 +47,17 @@ async def test_a_body_that_announces_one_byte_too_many_is_not_read(kind: str) ->
     assert app.calls == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_length_that_is_no_number_is_not_believed(kind: str) -> None:
+    """A digit of another alphabet fails nothing; what arrives is counted."""
+    app = App()
+    async with bridged(app, **_limited(kind)) as bridge:
+        headers = [(b"content-length", "²".encode("latin-1"))]
+        assert (
+            await ask(bridge, "/", [b"x" * LIMIT], method="POST", headers=headers)
+        ).status == 200
+
+
 @pytest.mark.parametrize("kind", ["memory", "file"])
 async def test_a_spooled_body_one_byte_over_the_limit_is_refused(kind: str) -> None:
     """413 where the bytes are counted as they come, and nobody is called."""

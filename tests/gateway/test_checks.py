@@ -167,3 +167,19 @@ def test_each_finding_has_its_mend() -> None:
     """Whoever reads it knows what to do."""
     of = found({"/a": rooted_fastapi()}, server={"connections": 1_000_000})
     assert all(finding.mend and finding.mend in str(finding) for finding in of)
+
+
+@pytest.mark.parametrize(
+    ("of_the_edge", "of_the_mount", "counted"),
+    [("10/minute", "", True), ("off", "5/minute", True), ("10/minute", "off", False)],
+)
+def test_workers_that_count_for_themselves_are_found_where_something_is_counted(
+    of_the_edge: str, of_the_mount: str, counted: bool
+) -> None:
+    """A limit that no mount has is none."""
+    mount = {"name": "api", "prefix": "/api", "app": "a:b", "rate_limit": of_the_mount}
+    settings = Settings.model_validate(
+        {"mounts": [mount], "server": {"workers": 2}, "edge": {"rate_limit": of_the_edge}}
+    )
+    of = findings(settings, [Service(settings.mounts[0], FastAPI(), "asgi")], {})
+    assert ("edge.rate_limit_store" in places(of)) is counted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -286,3 +286,56 @@ async def test_the_service_reads_its_state_from_its_requests() -> None:
         httpx.AsyncClient(transport=httpx.ASGITransport(root), base_url="http://x") as client,
     ):
         assert (await client.get("/a/")).json() == {"from": "a"}
+
+
+def beside(*background: Callable[[], Coroutine[Any, Any, None]]) -> LifespanMiddleware:
+    """A gateway without services, and what runs beside it."""
+    return LifespanMiddleware(nothing, [], Health(), 5, 5, background=background)
+
+
+async def test_what_runs_beside_the_requests_begins_again_where_it_fails(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told at once with its traceback, and once for each time; what returns is left alone."""
+    monkeypatch.setattr("gateway.lifespan._AGAIN_SECONDS", 0.05)
+    begun: Log = []
+    told: list[str] = []
+    third = asyncio.Event()
+
+    async def failing() -> None:
+        begun.append("failing")
+        if len(told) == 2:
+            third.set()
+            await asyncio.Event().wait()
+        told.append(caplog.text)
+        raise RuntimeError("no figures")
+
+    async def returning() -> None:
+        begun.append("returning")
+
+    async with running(beside(failing, returning)), asyncio.timeout(10):
+        await third.wait()
+    assert sorted(begun) == ["failing"] * 3 + ["returning"]
+    assert [text.count("RuntimeError: no figures") for text in told] == [0, 1]
+    assert caplog.text.count("failing failed") == 2
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
+
+
+async def test_what_fails_at_its_end_does_not_begin_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process stops, and the log has the reason."""
+    monkeypatch.setattr("gateway.lifespan._AGAIN_SECONDS", 0)
+    begun: Log = []
+
+    async def closing() -> None:
+        begun.append("closing")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectionError("the store is gone")
+
+    async with running(beside(closing)):
+        await asyncio.sleep(0)
+    assert begun == ["closing"]
+    assert "the store is gone" in caplog.text

@@ -269,3 +269,32 @@ async def test_a_path_outside_every_prefix_is_a_problem_document() -> None:
         answer = await client.get("/shopping")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "status"),
+    [
+        ("/apps/shop/a%2Fb", "", 200),
+        ("/apps%2Fshop/a", "", 400),
+        ("/apps/shop%2Fa", "", 400),
+        ("/apps/a%2Fb", "", 200),
+        ("/a%2Fb", "", 200),
+        ("/all/apps%2Fshop/a", "/all", 400),
+        ("/all/apps/shop/a%2Fb", "/all", 200),
+    ],
+)
+async def test_an_encoded_slash_does_not_decide_who_answers(
+    path: str, root_path: str, status: int
+) -> None:
+    """Within a prefix it is refused; what a service makes of one is the service's affair."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    mounts = [Mount(prefix, answer) for prefix in ("/apps/shop", "/apps", "")]
+    app = ExchangeMiddleware(MountTable(mounts, otherwise=_nothing))
+    transport = httpx.ASGITransport(app, root_path=root_path)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        answered = await http.get(path)
+    assert answered.status_code == status

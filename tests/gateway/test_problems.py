@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+from uvicorn.protocols.utils import ClientDisconnected
 
-from gateway.exchange import ExchangeMiddleware
+from gateway.exchange import Exchange, ExchangeMiddleware, Observers
 from gateway.mounts import Mount, MountTable
-from gateway.problems import NotFound, ProblemsMiddleware
+from gateway.problems import NotFound, ProblemsMiddleware, announces_too_much
 
 
 async def broken(scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,3 +103,48 @@ async def test_an_error_after_a_whole_answer_costs_the_client_nothing() -> None:
     transport = httpx.ASGITransport(ExchangeMiddleware(ProblemsMiddleware(answering)))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
         assert (await http.get("/")).text == "its own"
+
+
+@pytest.mark.parametrize(
+    ("length", "limit", "too_much"),
+    [
+        (b"1000", 1000, False),
+        (b"1001", 1000, True),
+        (b"999", 1000, False),
+        (b"2000", 1000, True),
+        (b"0", 1000, False),
+        (b"", 1000, False),
+        (b"0" * 5000 + b"1000", 1000, False),
+        (b"0" * 5000 + b"1001", 1000, True),
+        (b"0" * 5000, 1000, False),
+        (b"9" * 5000, 1000, True),
+        (b"9" * 5000, 0, False),
+        (b"-1", 1000, False),
+        (b"+5000", 1000, False),
+        (b"5000, 5000", 1000, False),
+        (b"5_000", 1000, False),
+        ("²²²²²".encode("latin-1"), 1000, False),
+    ],
+)
+def test_a_length_is_judged_as_the_number_that_it_is(
+    length: bytes, limit: int, too_much: bool
+) -> None:
+    """However many digits and zeros it has; what is no number announces nothing."""
+    assert announces_too_much(length, limit) is too_much
+
+
+@pytest.mark.parametrize("error", [ClientDisconnect(), ClientDisconnected(), WebSocketDisconnect()])
+async def test_a_client_that_left_is_no_error_of_the_service(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whichever exception the framework or the server makes of it, the record says what it was."""
+    records: list[Exchange] = []
+
+    async def left(scope: Scope, receive: Receive, send: Send) -> None:
+        raise error
+
+    app = ExchangeMiddleware(ProblemsMiddleware(left), Observers(closed=[records.append]))
+    scope = {"type": "websocket", "path": "/", "headers": []}
+    await app(scope, AsyncMock(), AsyncMock())
+    assert [record.outcome for record in records] == ["client left"]
+    assert not caplog.records

@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import quote
 
+from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import PlainTextResponse, RedirectResponse, StreamingResponse
 from flask import Flask, redirect, request, url_for
@@ -231,12 +232,25 @@ async def front(
         stores.append(RateLimits(url))
         return stores[-1]
 
-    with mock.patch("gateway.app.RateLimits", store):
+    adapters: list[WSGIMiddleware] = []
+
+    def adapter(app: Any, workers: int) -> WSGIMiddleware:
+        adapters.append(WSGIMiddleware(app, workers))
+        return adapters[-1]
+
+    with (
+        mock.patch("gateway.app.RateLimits", store),
+        mock.patch("gateway.adapters.WSGIMiddleware", adapter),
+    ):
         app = create_app(checked, served, health)
     try:
         async with running(app):
             yield Front(app, health)
     finally:
+        for one_adapter in adapters:
+            # Its threads hand `Queue.put(...)` to the loop, also for a request that was given up;
+            # with the loop closed nobody would ever await it.
+            await asyncio.to_thread(one_adapter.executor.shutdown)
         for one in stores:
             await one.close()
 

@@ -162,6 +162,16 @@ async def test_a_length_beyond_numbers_is_too_large(mount: str, length: str) -> 
         assert (await gateway.ask("POST", f"{mount}/read", headers, [])).status == 413
 
 
+@pytest.mark.parametrize("mount", MOUNTS)
+async def test_zeros_make_no_length_larger_or_smaller(mount: str) -> None:
+    """One rule for what each of the adapters serves."""
+    async with front(mount=SIZED) as gateway:
+        for length, status in (("1000", 200), ("1001", 413)):
+            headers = {"content-length": "0" * 40 + length}
+            body = [b"x" * 1000] if status == 200 else []
+            assert (await gateway.ask("POST", f"{mount}/read", headers, body)).status == status
+
+
 async def test_no_limit_is_no_limit() -> None:
     """0 stands for none."""
     async with front(*served(), mount={"max_body_bytes": 0}) as gateway:

@@ -184,13 +184,13 @@ async def test_while_a_body_arrives_its_own_limits_hold(hanging: Hanging) -> Non
     assert (answer.status, answer.text) == (200, "6")
 
 
-def exchange(**state: float) -> tuple[Exchange, Scope]:
+def exchange(**state: float) -> Exchange:
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
     one = Exchange("id", scope, {})
     one.mount = "api"
     for name, value in state.items():
         setattr(one, name, value)
-    return one, scope
+    return one
 
 
 @pytest.mark.parametrize(
@@ -205,32 +205,28 @@ def exchange(**state: float) -> tuple[Exchange, Scope]:
         ({"started": 10.0, "first_byte": 12.0, "last_sent": 15.0, "answered": True}, 19.9, False),
         ({"started": 10.0, "first_byte": 12.0, "last_sent": 15.0, "answered": True}, 20.1, True),
         ({"started": 10.0, "ending": True}, 99.0, False),
+        ({"started": 10.0, "complete": True}, 99.0, False),
+        ({"started": 10.0, "websocket": True}, 99.0, False),
     ],
 )
 def test_a_deadline_runs_from_the_last_thing_that_happened(
     state: dict[str, float], now: float, expires: bool
 ) -> None:
     """Until the answer begins from the request or its body; then from the answer's last piece."""
-    sweeper = Sweeper({"api": Deadlines(response_seconds=3, idle_seconds=5)})
-    one, scope = exchange(**state)
-    sweeper.opened(one, scope)
+    one = exchange(**state)
+    sweeper = Sweeper({"api": Deadlines(response_seconds=3, idle_seconds=5)}, {one: None})
     sweeper.look(now)
     assert one.expired is expires
 
 
-def test_what_has_no_deadline_or_is_over_is_left_alone() -> None:
-    """A mount without one, the gateway's own endpoints, and what has ended."""
-    sweeper = Sweeper({"api": Deadlines(response_seconds=0, idle_seconds=0)})
-    none, scope = exchange(started=0.0)
-    own, _ = exchange(started=0.0)
+def test_what_has_no_deadline_is_left_alone() -> None:
+    """A mount without one, and the gateway's own endpoints."""
+    none, own = exchange(started=0.0), exchange(started=0.0)
     own.mount = "gateway"
-    over, _ = exchange(started=0.0)
-    for one in (none, own, over):
-        sweeper.opened(one, scope)
-    sweeper.closed(over)
-    sweeper.closed(over)
-    sweeper.look(1e9)
-    assert not any(one.expired for one in (none, own, over))
+    deadlines = {"api": Deadlines(response_seconds=0, idle_seconds=0)}
+    Sweeper(deadlines, {none: None, own: None}).look(1e9)
+    assert not none.expired
+    assert not own.expired
 
 
 async def test_the_answer_and_the_deadline_race_and_one_of_them_wins() -> None:

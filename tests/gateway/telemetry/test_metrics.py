@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import string
+import threading
+from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.telemetry.metrics import _forget_dead
 from tests.gateway.asgi import client_of
 from tests.gateway.telemetry.services import observed_gateway
 
@@ -101,6 +105,24 @@ async def test_the_pool_the_bodies_and_the_process_have_figures() -> None:
     assert found["gateway_requests_running", frozenset()] == 1  # the one that asks
 
 
+async def test_the_text_is_written_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of lines keep no request waiting, however many ask for them at once."""
+    threads: set[threading.Thread] = set()
+
+    def generate(registry: CollectorRegistry) -> bytes:
+        threads.add(threading.current_thread())
+        return generate_latest(registry)
+
+    monkeypatch.setattr("prometheus_client.generate_latest", generate)
+    async with client_of(observed_gateway()) as http:
+        answers = await asyncio.gather(
+            *(http.get("/_gateway/metrics", headers=LOCAL) for _ in range(20))
+        )
+    assert {answer.status_code for answer in answers} == {200}
+    assert threads
+    assert threading.main_thread() not in threads
+
+
 async def test_metrics_can_be_turned_off() -> None:
     """Nothing is counted, and the endpoint is gone."""
     async with client_of(observed_gateway(telemetry={"metrics": False})) as http:
@@ -115,3 +137,16 @@ async def test_metrics_are_nobody_s_business() -> None:
         assert (await http.get("/_gateway/metrics", headers=LOCAL)).status_code == 401
         bearer = {"Authorization": f"Bearer {token}"}
         assert (await http.get("/_gateway/metrics", headers=bearer)).status_code == 200
+
+
+def test_a_worker_that_is_gone_may_be_forgotten_by_another_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that are asked at once find the same files; one of them removes them."""
+    (tmp_path / "gauge_livesum_999999999.db").touch()
+
+    def removed_already(pid: int, path: str) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("gateway.telemetry.metrics.mark_process_dead", removed_already)
+    _forget_dead(tmp_path)
