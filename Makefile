@@ -22,7 +22,7 @@ $(shell rm -f $(VENV)/.created)
 endif
 endif
 
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check bench soak lock clean
 
 help: ## List the targets.
 	@echo 'usage: make TARGET [ARGS="arguments for the command"] [PYTHON=/path/to/python3]'
@@ -46,6 +46,9 @@ check: $(VENV)/.dev ## Check format, lint, types and the direction of imports.
 
 bench: $(VENV)/.dev ## Measure the gateway beside its peers; needs wrk (ARGS="--quick").
 	@$(PY) -m benchmarks $(ARGS)
+
+soak: $(VENV)/.dev ## Ask and abuse the gateway for 15 minutes; is it flat? Linux (ARGS="--minutes 2").
+	@$(PY) -m benchmarks.soak $(ARGS)
 
 lock: build/lock/.created ## Write both lock files anew, versions kept (ARGS="--upgrade" for newer ones).
 	@$(LOCK) --extra postgres --extra redis --group build -o requirements.lock $(ARGS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 FASTAPI_SERVICE = "services.fastapi_service:create_app"
+FASTAPI_WITH_PACKAGES = "benchmarks.packages_app:create_app"
 FLASK_SERVICE = "services.flask_service:create_app"
 FLASK_APP = "benchmarks.flask_app:app"
 EMPTY_APP = "benchmarks.asgi_apps:empty"
@@ -122,6 +123,7 @@ class Comparison:
         times: How many times as long a row is loaded as in the other comparisons.
         limit: What the contender's CPU time per answer to `limit.row` is compared with.
         p99_aim_ms: What the contender's p99 is to stay within, whatever the others do.
+        access_logs: Whether all peers write theirs, each into a file.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Comparison:
     times: int = 1
     limit: Limit | None = None
     p99_aim_ms: float | None = None
+    access_logs: bool = False
 
     @property
     def peers(self) -> tuple[Peer, ...]:
@@ -156,13 +159,20 @@ def gateway(config: str, name: str = "gateway", prefix: str = "") -> Peer:
     return Peer(name, command, prefix)
 
 
-def uvicorn(name: str, app: str, *options: str) -> Peer:
+def uvicorn(name: str, app: str, *options: str, access_log: bool = False) -> Peer:
     """Bare uvicorn, on what the gateway runs on too."""
+    # Its own format and level; like all output of a peer it goes into a file.
+    logs = () if access_log else ("--no-access-log", "--log-level", "warning")
     command = (
         *(sys.executable, "-m", "uvicorn", app, *options, "--loop", "uvloop"),
-        *("--http", "httptools", "--no-access-log", "--log-level", "warning", "--port", "{port}"),
+        *("--http", "httptools", *logs, "--port", "{port}"),
     )
     return Peer(name, command)
+
+
+def uvicorn_with_log(name: str, app: str) -> Peer:
+    """Uvicorn with its access log, for a factory of an application with a lifespan."""
+    return uvicorn(name, app, "--factory", "--lifespan", "on", access_log=True)
 
 
 def gunicorn(app: str) -> Peer:
@@ -201,6 +211,17 @@ COMPARISONS = (
         baselines=(uvicorn("uvicorn", FASTAPI_SERVICE, "--factory", "--lifespan", "on"),),
         rows=(Row("/"), Row("/items/1")),
         bars=(Bar("uvicorn", "throughput", 0.90),),
+    ),
+    Comparison(
+        "edge",
+        contender=gateway("edge.toml", prefix="/fastapi"),
+        baselines=(
+            uvicorn_with_log("uvicorn", FASTAPI_SERVICE),
+            uvicorn_with_log("packages", FASTAPI_WITH_PACKAGES),
+        ),
+        rows=(Row("/"), Row("/items/1")),
+        bars=(Bar("uvicorn", "throughput", 0.85), Bar("packages", "throughput", 1.0)),
+        access_logs=True,
     ),
     Comparison(
         "flask",

@@ -26,6 +26,8 @@ _PACKAGES = (
     "a2wsgi",
     "gunicorn",
     "granian",
+    "asgi-correlation-id",
+    "prometheus-fastapi-instrumentator",
 )
 # Processes that wanted a core in the minute before; above this, something else was running.
 _BUSY = 0.5
@@ -74,7 +76,7 @@ def heading(facts: dict[str, Any], rounds: int, seconds: int) -> str:
     lines = [
         f"{facts['python']}, {packages}",
         f"{rounds} rounds of {seconds} s a row; {facts['pinning']}; one serving process each",
-        "no access logs; uvloop and httptools on all ASGI sides",
+        "no access logs but where it is said; uvloop and httptools on all ASGI sides",
     ]
     load = facts["load_average_before"]
     if load > _BUSY:
@@ -162,6 +164,8 @@ def _remarks(result: Result) -> list[str]:
         for peer in comparison.peers
         if peer.background
     ]
+    if comparison.access_logs:
+        remarks.append("access logs of all peers, each into a file.")
     if aim := comparison.p99_aim_ms:
         found = "; ".join(f"{row}: {result.p99_ms(row):.3g} ms" for row in comparison.rows)
         remarks.append(f"p99 of {comparison.contender.name} (aim: within {aim} ms): {found}.")

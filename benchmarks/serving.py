@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +74,22 @@ class Folder:
 
 
 @contextmanager
-def serving(peer: Peer, folder: Folder, core: int | None) -> Iterator[Server]:
+def serving(
+    peer: Peer,
+    folder: Folder,
+    core: int | None,
+    *,
+    variables: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Iterator[Server]:
     """Run a peer.
 
     Args:
         peer: What to run.
         folder: The files that the services use.
         core: Where it is to run; None for anywhere.
+        variables: To be set for it, besides those for the services.
+        log: Where its output goes; None: into a file that is thrown away.
 
     Yields:
         The running peer.
@@ -89,12 +98,12 @@ def serving(peer: Peer, folder: Folder, core: int | None) -> Iterator[Server]:
         PeerFailedError: It ended, or did not listen in time.
     """
     port = _free_port()
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() if log is None else log.open("w+b") as output:
         with pinned(core):
             process = subprocess.Popen(
                 peer.command_on(port),
                 cwd=ROOT,
-                env=_environment(folder),
+                env={**_environment(folder), **(variables or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -104,8 +113,9 @@ def serving(peer: Peer, folder: Folder, core: int | None) -> Iterator[Server]:
         try:
             if not _listens(process, port):
                 output.seek(0)
-                log = output.read().decode(errors="replace")[-2_000:]
-                raise PeerFailedError(f"{peer.name} did not start: {peer.command_on(port)}\n{log}")
+                told = output.read().decode(errors="replace")[-2_000:]
+                command = peer.command_on(port)
+                raise PeerFailedError(f"{peer.name} did not start: {command}\n{told}")
             yield Server(port, process.pid)
         finally:
             _end(process)

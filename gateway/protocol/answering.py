@@ -84,7 +84,9 @@ class Cycle(RequestResponseCycle):
             await self._give_up()
         else:
             if not self.response_complete and not self.disconnected:
-                self.logger.error("the application has not completed its answer")
+                # What was begun was broken off on purpose, as a rule, and told of there.
+                level = logging.DEBUG if self.response_started else logging.ERROR
+                self.logger.log(level, "the application has not completed its answer")
                 await self._give_up()
         finally:
             self._on_end()

@@ -46,7 +46,7 @@ _IDLE, _HEAD, _BODY = range(3)
 # because one slice is how precise the count is.
 _SLICE: Final = 64 * 1024
 # In a drain: how long a connection that has just been accepted may take to send its request.
-_FRESH_SECONDS: Final = 0.5
+_FRESH_SECONDS: Final = 1.0
 # Size line and line ends of one chunk. What is more (extensions, zeros) counts as header bytes.
 _CHUNK_FRAME: Final = 16
 
@@ -78,6 +78,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._resting_since: float | None = None
         self._deaf = False  # what arrives is thrown away
         self._lingers = False  # nothing more is sent, either
+        self._lost = False
         self._draining = False
         self._refusal: BadRequest | None = None  # to be answered after what runs
         self._unread = 0  # bytes of this message so far that were no body
@@ -106,6 +107,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._start_deadline(self._limits.header_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
         self._counts.open -= 1
         self._room.leave(self)
         self._stop_deadline()
@@ -455,7 +457,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
 
     def _on_end(self) -> None:
         """The application has returned."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() and not self._lost:
             # What ended without an answer, or within one, is watched, too.
             self._writing.watch_end(self.transport)
 

@@ -39,7 +39,7 @@ def taken(transport: Transport) -> int:
     if sys.platform == "linux":
         connection = transport.get_extra_info("socket")
         if connection is not None:
-            with contextlib.suppress(OSError, struct.error):  # no TCP, or an older system
+            with contextlib.suppress(OSError, ValueError, struct.error):  # no TCP, or gone
                 info = connection.getsockopt(
                     socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.size
                 )
@@ -54,7 +54,7 @@ def reset(transport: Transport) -> None:
     """
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
     transport.abort()
 
