@@ -164,7 +164,7 @@ def _observing(
     sweeper = Sweeper({service.name: _deadlines(service) for service in services}, running)
     opened: list[Callable[[Exchange, Scope], None]] = []
     answered: list[Callable[[Exchange, Message], None]] = [security_headers_of(settings)]
-    closed: list[Callable[[Exchange], None]] = []
+    closed: list[Callable[[Sequence[Exchange]], None]] = []
     background: list[Callable[[], Coroutine[Any, Any, None]]] = [
         sweeper.sweep,
         streams.keep_ending,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal, TextIO
@@ -67,72 +67,83 @@ def configure_logging(level: str, form: LogFormat, *, production: bool, stream: 
     _know_requests()
 
 
-def log_access(*, query_strings: bool) -> Callable[[Exchange], None]:
+def log_access(*, query_strings: bool) -> Callable[[Iterable[Exchange]], None]:
     """One line for each exchange, at its end.
 
     Args:
         query_strings: Whether to log them; they may hold what is nobody's business.
     """
 
-    def log(exchange: Exchange) -> None:
-        if not _access.isEnabledFor(logging.INFO) or _is_routine(exchange):
+    def log(exchanges: Iterable[Exchange]) -> None:
+        if not _access.isEnabledFor(logging.INFO):
             return
-        target = exchange.path
-        if query_strings and exchange.query:
-            target = f"{target}?{exchange.query.decode('latin-1')}"
-        fields: dict[str, Any] = {
-            "method": exchange.method,
-            "path": target,
-            "status": exchange.status,
-            "mount": exchange.mount,
-            "stack": exchange.stack,
-            "route": exchange.route,
-            "client": exchange.client,
-            "outcome": exchange.outcome,
-            "bytes_in": exchange.bytes_in,
-            "bytes_out": exchange.bytes_out,
-            "first_byte_ms": _milliseconds(exchange.first_byte - exchange.started)
-            if exchange.answered
-            else None,
-            "total_ms": _milliseconds(exchange.ended - exchange.started),
-            "waited_ms": _milliseconds(exchange.waited),
-        }
+        told = [exchange for exchange in exchanges if not _is_routine(exchange)]
         lines = _only_handler()
-        if lines is None:
-            _access.info("request", extra={"exchange": fields})
-        else:
-            lines.write_access(exchange, fields)
+        if lines is not None:
+            lines.write_access([_fields(exchange, query_strings) for exchange in told], told)
+            return
+        for exchange in told:
+            # This is not its own context: it stands for several.
+            current_exchange.set(exchange)
+            _access.info("request", extra={"exchange": _fields(exchange, query_strings)})
 
     return log
+
+
+def _fields(exchange: Exchange, query_strings: bool) -> dict[str, Any]:
+    target = exchange.path
+    if query_strings and exchange.query:
+        target = f"{target}?{exchange.query.decode('latin-1')}"
+    return {
+        "method": exchange.method,
+        "path": target,
+        "status": exchange.status,
+        "mount": exchange.mount,
+        "stack": exchange.stack,
+        "route": exchange.route,
+        "client": exchange.client,
+        "outcome": exchange.outcome,
+        "bytes_in": exchange.bytes_in,
+        "bytes_out": exchange.bytes_out,
+        "first_byte_ms": _milliseconds(exchange.first_byte - exchange.started)
+        if exchange.answered
+        else None,
+        "total_ms": _milliseconds(exchange.ended - exchange.started),
+        "waited_ms": _milliseconds(exchange.waited),
+    }
 
 
 class _JSONLines(logging.StreamHandler[TextIO]):
     """Writes lines of JSON.
 
     There is an access line for each request: those need no record of logging's, no search for the
-    caller, and no chain of processors.
+    caller, no chain of processors, and no write of their own where several end together.
     """
 
-    def write_access(self, exchange: Exchange, fields: Mapping[str, Any]) -> None:
-        """Write what the formatter would have made of the access line."""
+    def write_access(self, fields: Iterable[Mapping[str, Any]], exchanges: list[Exchange]) -> None:
+        """Write what the formatter would have made of the access lines."""
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        event = {
-            "event": "request",
-            "level": "info",
-            "logger": _access.name,
-            "request_id": exchange.request_id,
-            "timestamp": now,
-            **fields,
-        }
-        if exchange.trace_id:
-            event["trace_id"] = exchange.trace_id
-        line = json.dumps(event) + self.terminator
+        written = []
+        for exchange, its_fields in zip(exchanges, fields, strict=True):
+            event = {
+                "event": "request",
+                "level": "info",
+                "logger": _access.name,
+                "request_id": exchange.request_id,
+                "timestamp": now,
+                **its_fields,
+            }
+            if exchange.trace_id:
+                event["trace_id"] = exchange.trace_id
+            written.append(json.dumps(event))
+        if not written:
+            return
         self.acquire()
         try:
-            self.stream.write(line)
+            self.stream.write(self.terminator.join([*written, ""]))
             self.flush()
         except (OSError, ValueError):  # a full disk, a closed stream: as logging has it
-            self.handleError(logging.makeLogRecord(event))
+            self.handleError(logging.makeLogRecord({"msg": written}))
         finally:
             self.release()
 

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections import Counter as Counts
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -173,25 +173,26 @@ class Metrics:
             mode="livemax",
         ).labels(version, platform.python_version()).set(1)
 
-    def closed(self, exchange: Exchange) -> None:
-        """Its exchange is over."""
-        key = (
-            exchange.mount,
-            exchange.stack,
-            exchange.route,
-            exchange.method,
-            exchange.status,
-            exchange.outcome,
-        )
-        observe = self._seen.get(key) or self._series(key)
-        observe(exchange.ended - exchange.started)
-        # Counters proper cost a lock each; these are handed to them at the next sample.
-        totals = self._totals.get(exchange.mount)
-        if totals is None:
-            totals = self._totals[exchange.mount] = _Totals()
-        totals.waited += exchange.waited
-        totals.bytes_in += exchange.bytes_in
-        totals.bytes_out += exchange.bytes_out
+    def closed(self, exchanges: Iterable[Exchange]) -> None:
+        """They are over."""
+        for exchange in exchanges:
+            key = (
+                exchange.mount,
+                exchange.stack,
+                exchange.route,
+                exchange.method,
+                exchange.status,
+                exchange.outcome,
+            )
+            observe = self._seen.get(key) or self._series(key)
+            observe(exchange.ended - exchange.started)
+            # Counters proper cost a lock each; these are handed to them at the next sample.
+            totals = self._totals.get(exchange.mount)
+            if totals is None:
+                totals = self._totals[exchange.mount] = _Totals()
+            totals.waited += exchange.waited
+            totals.bytes_in += exchange.bytes_in
+            totals.bytes_out += exchange.bytes_out
 
     def _series(self, key: tuple[str, str, str, str, int, str]) -> Callable[[float], None]:
         """Where the durations of such requests go."""
@@ -218,6 +219,7 @@ class Metrics:
 
     async def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""
+        await asyncio.sleep(0)  # what ended before is told of in this step of the event loop
         # Here, beside nothing else that counts; thousands of lines are no work for an event loop.
         self._sample()
         return await asyncio.to_thread(self._text)

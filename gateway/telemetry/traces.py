@@ -11,7 +11,7 @@ import asyncio
 import importlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from opentelemetry import context, trace
 from opentelemetry.propagate import extract, inject
@@ -77,7 +77,12 @@ class Tracing:
         ]
         exchange.trace_id = trace.format_trace_id(span.get_span_context().trace_id)
 
-    def closed(self, exchange: Exchange) -> None:
+    def closed(self, exchanges: Iterable[Exchange]) -> None:
+        """End their spans."""
+        for exchange in exchanges:
+            self._end(exchange)
+
+    def _end(self, exchange: Exchange) -> None:
         """End the span; tell of the wait for a thread as a child of it."""
         span, scope = self._spans.pop(exchange, (None, None))
         if span is None or scope is None:
@@ -88,7 +93,7 @@ class Tracing:
         span.set_attributes(attributes)
         if "error.type" in attributes:
             span.set_status(Status(StatusCode.ERROR))
-        ended = time.time_ns()
+        ended = time.time_ns() - round((time.perf_counter() - exchange.ended) * _NANOSECONDS)
         if exchange.waited:
             # A thread is asked for once the request is there, body and all.
             complete = max(exchange.started, exchange.last_received)

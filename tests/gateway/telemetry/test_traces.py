@@ -108,7 +108,7 @@ def closed_span(outcome: Outcome, **scope: Any) -> ReadableSpan:
     exchange = Exchange("id", whole, dict(whole["headers"]))
     tracing.opened(exchange, whole)
     exchange.outcome, exchange.status = outcome, 200
-    tracing.closed(exchange)
+    tracing.closed([exchange])
     tracing._provider.shutdown()
     (span,) = exporter.get_finished_spans()
     return span
@@ -206,7 +206,7 @@ def test_a_websocket_is_a_get() -> None:
     scope = {"type": "websocket", "path": "/ws", "headers": [], "scheme": "wss"}
     exchange = Exchange("id", scope, {})
     tracing.opened(exchange, scope)
-    tracing.closed(exchange)
+    tracing.closed([exchange])
     tracing._provider.shutdown()
     (span,) = exporter.get_finished_spans()
     assert span.name == "GET"
