@@ -28,6 +28,7 @@ from gateway.mounts import Mount, MountTable
 from gateway.problems import NotFound
 from gateway.protocol import ConnectionCounts
 from gateway.sessions import SessionCookie, SharedSession, session_value, shared_cookie
+from gateway.switching import SwitchInterval
 from gateway.telemetry.logs import log_access
 from gateway.telemetry.metrics import Metrics
 
@@ -165,9 +166,12 @@ def _observing(
     opened: list[Callable[[Exchange, Scope], None]] = []
     answered: list[Callable[[Exchange, Message], None]] = [security_headers_of(settings)]
     closed: list[Callable[[Sequence[Exchange]], None]] = []
+    wsgi = [service.name for service in services if service.interface == "wsgi"]
+    interval = SwitchInterval(settings.server.switch_interval_seconds, wsgi, running)
     background: list[Callable[[], Coroutine[Any, Any, None]]] = [
         sweeper.sweep,
         streams.keep_ending,
+        interval.keep,
     ]
     if settings.telemetry.metrics:
         closed.append(metrics.closed)

@@ -240,7 +240,6 @@ def _application(
     """The root application, in the process that serves it, with uvicorn's handlers in place."""
     settings = configuration.checked()
     log_to_stderr(settings)
-    sys.setswitchinterval(settings.server.switch_interval_seconds)
     try:
         services = services or load_services(configuration)
     except ConfigurationError as error:

@@ -62,8 +62,8 @@ class ServerSettings(Section):
     )
     switch_interval_seconds: float = _setting(
         0.0005,
-        "How long a computing thread keeps Python's global lock while others wait for it "
-        "(`sys.setswitchinterval`; Python's own default is 0.005).",
+        "While a WSGI service works: how long a computing thread keeps Python's global lock while "
+        "others wait for it (`sys.setswitchinterval`; Python's own default is 0.005).",
         "seconds, from 0.00001 to 1",
         ge=0.00001,
         le=1,
