@@ -8,6 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
+# Two mounts, of the applications `web` and `api` in the module `services_`.
+WEB_AND_API = """
+    [[mounts]]
+    name = "web"
+    prefix = "/web"
+    app = "services_:web"
+    [[mounts]]
+    name = "api"
+    prefix = "/api"
+    app = "services_:api"
+"""
+
 
 def write_project(folder: Path, toml: str, modules: Mapping[str, str] | None = None) -> Path:
     """Write the modules and the configuration; return the configuration's path."""

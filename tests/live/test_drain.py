@@ -16,22 +16,17 @@ import pytest
 import websockets.exceptions
 from websockets.sync.client import connect
 
-from tests.gateway.projects import write_project
+from tests.gateway.projects import WEB_AND_API, write_project
 from tests.live.serving import Gateway, serving, wait_until
 
-TOML = """
+TOML = (
+    """
     [server]
     drain_seconds = {drain}
     drain_delay_seconds = {delay}
-    [[mounts]]
-    name = "web"
-    prefix = "/web"
-    app = "services_:web"
-    [[mounts]]
-    name = "api"
-    prefix = "/api"
-    app = "services_:api"
 """
+    + WEB_AND_API
+)
 MODULE = """
     import asyncio, time
     from fastapi import FastAPI, WebSocket

@@ -12,25 +12,20 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.gateway.projects import write_project
+from tests.gateway.projects import WEB_AND_API, write_project
 from tests.live.serving import Gateway, serving, wait_until
 
 TOKEN = "of-the-test-and-long-enough"
-TOML = """
+TOML = (
+    """
     environment = "production"
     [server]
     workers = 2
     [edge]
     security_headers = { X-Frame-Options = "DENY" }
-    [[mounts]]
-    name = "web"
-    prefix = "/web"
-    app = "services_:web"
-    [[mounts]]
-    name = "api"
-    prefix = "/api"
-    app = "services_:api"
 """
+    + WEB_AND_API
+)
 MODULE = """
     import logging, os
     from fastapi import FastAPI
