@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -33,6 +34,7 @@ class ChangeFeed:
         self._arrival = asyncio.Condition()
         self._listeners = 0
         self._follower: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
 
     async def latest(self) -> int:
         """The id of the newest change."""
@@ -50,7 +52,8 @@ class ChangeFeed:
         """
         self._listeners += 1
         if self._follower is None:
-            self._follower = asyncio.create_task(self._follow())
+            self._stopped = asyncio.Event()
+            self._follower = asyncio.create_task(self._follow(self._stopped))
         try:
             while True:
                 for change in await self._next(after):
@@ -70,8 +73,8 @@ class ChangeFeed:
         follower, self._follower = self._follower, None
         self._newest = None
         self._recent.clear()
-        if follower:
-            follower.cancel()
+        # Not cancelled: in the middle of a query, that would cost the connection to the database.
+        self._stopped.set()
         return follower
 
     async def _next(self, after: int) -> Sequence[ChangeOut]:
@@ -92,22 +95,25 @@ class ChangeFeed:
             changes = await session.scalars(queries.changes_since(after, KEPT_CHANGES))
             return [ChangeOut.model_validate(change) for change in changes]
 
-    async def _follow(self) -> None:
-        while True:
+    async def _follow(self, stopped: asyncio.Event) -> None:
+        while not stopped.is_set():
             try:
-                await self._look()
+                await self._look(stopped)
             except SQLAlchemyError:
                 # Listeners wait until the database is back, and miss nothing.
                 log.warning("The changes could not be read", exc_info=True)
-            await asyncio.sleep(POLL_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), POLL_SECONDS)
 
-    async def _look(self) -> None:
+    async def _look(self, stopped: asyncio.Event) -> None:
         if self._newest is None:
             changes: Sequence[ChangeOut] = []
             newest = await self.latest()
         else:
             changes = await self._load(self._newest)
             newest = changes[-1].id if changes else self._newest
+        if stopped.is_set():
+            return  # another may follow by now
         if newest != self._newest:
             async with self._arrival:
                 if changes and changes[0].id - 1 != self._newest:

@@ -211,9 +211,9 @@ async def test_a_change_that_the_feed_has_not_seen(
         waiting = asyncio.create_task(next_two())
         # Time for what should not happen: it would take the second change, and then be lost.
         await asyncio.sleep(0.05)
-        await feed._look()
+        await feed._look(feed._stopped)
         writes.delete_item(session, 31)
-        await feed._look()
+        await feed._look(feed._stopped)
         assert await waiting == [(2, "replaced"), (3, "deleted")]
 
 
