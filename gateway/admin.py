@@ -19,14 +19,14 @@ from urllib.parse import parse_qs, quote
 
 from itsdangerous import BadSignature, TimestampSigner
 from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
+from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from werkzeug.http import dump_cookie
 
+from gateway.edge.counts import MemoryCounts
 from gateway.edge.hosts import host_name
 from gateway.edge.proxies import unmapped
 from gateway.edge.rate_limit import counted_address
@@ -94,7 +94,7 @@ class AdminAccess:
         # The cookie proves that its holder knew the token; a new token ends all sign-ins.
         key = hashlib.sha256(b"gateway admin cookie\0" + self._token).digest()
         self._signer = TimestampSigner(key, salt="gateway.admin", digest_method=hashlib.sha256)
-        self._attempts = FixedWindowRateLimiter(MemoryStorage())
+        self._attempts = FixedWindowRateLimiter(MemoryCounts())
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass on, or refuse."""
@@ -111,17 +111,17 @@ class AdminAccess:
         elif scope["type"] == "http" and path == _SIGN_OUT:
             answer = self._signed_out(scope)
         else:
-            answer = self._by_credentials(scope)
+            answer = await self._by_credentials(scope)
         await answer(scope, receive, send)
 
-    def _by_credentials(self, scope: Scope) -> ASGIApp:
+    async def _by_credentials(self, scope: Scope) -> ASGIApp:
         request = Request(scope) if scope["type"] == "http" else None
         given = Headers(scope=scope).get("authorization", "").encode("latin-1")
         if given[:7].lower() == b"bearer ":
             # Before anything is counted: who guesses from the same address locks nobody out.
             if hmac.compare_digest(given[7:].strip(), self._token):
                 return self.app
-            return partial(refuse, self._refusal_of_wrong(exchange_of(scope).client))
+            return partial(refuse, await self._refusal_of_wrong(exchange_of(scope).client))
         if self._has_cookie(scope):
             return self.app
         if request is not None and request.method == "GET" and accepts_html(scope):
@@ -129,9 +129,9 @@ class AdminAccess:
             return RedirectResponse(where, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
         return partial(refuse, SignInNeeded())
 
-    def _refusal_of_wrong(self, client: str) -> Refusal:
+    async def _refusal_of_wrong(self, client: str) -> Refusal:
         """Count a wrong bearer token."""
-        if not self._attempts.hit(_ATTEMPTS, client):
+        if not await self._attempts.hit(_ATTEMPTS, counted_address(client)):
             return TooManyAttempts()
         logger.warning("a wrong admin token from %s", client)
         return SignInNeeded()
@@ -157,15 +157,15 @@ class AdminAccess:
         if request.method != "POST":
             return self._form(following)
         client = counted_address(exchange_of(request.scope).client)
-        if not self._attempts.test(_ATTEMPTS, client):
+        if not await self._attempts.test(_ATTEMPTS, client):
             return partial(refuse, TooManyAttempts())
         form = await _read_form(request)
-        if not self._attempts.test(_ATTEMPTS, client):
-            # Others of this client were read meanwhile. From here on nothing waits.
+        if not await self._attempts.test(_ATTEMPTS, client):
+            # Others of this client were read meanwhile. From here on nothing really waits.
             return partial(refuse, TooManyAttempts())
         following = _sound(form.get("next", ""))
         if not hmac.compare_digest(form.get("token", "").encode(), self._token):
-            self._attempts.hit(_ATTEMPTS, client)
+            await self._attempts.hit(_ATTEMPTS, client)
             logger.warning("a wrong admin token from %s", client)
             return self._form(following, wrong=True)
         answer = RedirectResponse(request.scope["root_path"] + following, HTTPStatus.SEE_OTHER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,7 +165,7 @@ def _observing(
     sweeper = Sweeper({service.name: _deadlines(service) for service in services}, running)
     opened: list[Callable[[Exchange, Scope], None]] = []
     answered: list[Callable[[Exchange, Message], None]] = [security_headers_of(settings)]
-    closed: list[Callable[[Sequence[Exchange]], None]] = []
+    closed: list[Callable[[Iterable[Exchange]], None]] = []
     wsgi = [service.name for service in services if service.interface == "wsgi"]
     interval = SwitchInterval(settings.server.switch_interval_seconds, wsgi, running)
     background: list[Callable[[], Coroutine[Any, Any, None]]] = [

@@ -7,11 +7,11 @@ import logging
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +20,8 @@ logger = logging.getLogger("gateway.exchange")
 Outcome = Literal["ok", "client left", "timeout", "rejected", "error"]
 
 _KEY = "gateway.exchange"
+# Where a server tells more of its connection than ASGI has words for.
+CONNECTION = "gateway.connection"
 _HEADER = b"x-request-id"
 _VALID = re.compile(rb"[A-Za-z0-9._~:+/=-]{1,128}")
 # W3C Trace Context, section 3.2.2. A later version may have more fields.
@@ -32,6 +34,18 @@ _SWITCHING_PROTOCOLS = 101
 _FORBIDDEN = 403
 _SERVER_ERROR = 500
 _GOING_AWAY = 1001  # RFC 6455, section 7.4.1
+
+
+class Connection(Protocol):
+    """What a server tells of the connection that a request came on."""
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the client has left."""
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the client has to take something before more of the answer is taken."""
 
 
 class Exchange:
@@ -79,6 +93,7 @@ class Exchange:
         last_received: When the last piece of the body arrived; 0.0 where none did.
         last_sent: When the last piece of the answer was handed to the server.
         observers: Called with the `http.response.start` message, outermost last.
+        connection: What the server tells of it; None where it does not, and at the end.
     """
 
     # What most requests never change is set here, once for all of them.
@@ -99,6 +114,7 @@ class Exchange:
         self.request_id = request_id
         self.fields = fields
         self._task = task
+        self.connection: Connection | None = scope.get(CONNECTION)
         if scope["type"] == "websocket":
             self.websocket = True
             self.method = "WEBSOCKET"
@@ -128,6 +144,12 @@ class Exchange:
         # What a service does after its answer takes none of the client's time.
         self.ended = self.last_sent if self.complete and self.last_sent else time.perf_counter()
         self._task = None
+        self.connection = None
+
+    @property
+    def client_left(self) -> bool:
+        """Whether the client has left, as far as can be known: a server may not tell."""
+        return self.connection is None or self.connection.disconnected
 
     def take_back_cancellation(self) -> bool:
         """Go on after a cancellation, if it was ours; False where it was somebody else's."""
@@ -137,9 +159,10 @@ class Exchange:
         return True
 
     def _cancel(self) -> None:
-        if self._task is not None:
+        task = self._task  # it may be over in the next moment: this may be another thread
+        if task is not None:
             # The service may send from a task of its own; this is the request's.
-            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 # The exchange that the running code belongs to, in the event loop and in the threads of services.
@@ -160,13 +183,14 @@ class Observers:
         answered: Called with the exchange and the `http.response.start` message, whose headers
             are a list of their own.
         closed: Called with exchanges after their end: those of one step of the event loop together,
-            when their answers are out. What is done for many at a time costs each less.
+            when their answers are out. What is done for many at a time costs each less. Called
+            again for the rest where it raises.
         running: Every exchange that is open, the oldest first, for those who look now and then.
     """
 
     opened: Sequence[Callable[[Exchange, Scope], None]] = ()
     answered: Sequence[Callable[[Exchange, Message], None]] = ()
-    closed: Sequence[Callable[[Sequence[Exchange]], None]] = ()
+    closed: Sequence[Callable[[Iterable[Exchange]], None]] = ()
     running: Running = field(default_factory=dict)
 
 
@@ -247,6 +271,7 @@ class ExchangeMiddleware:
                 exchange.complete = not message.get("more_body", False)
             elif kind == "http.response.start":
                 self._begin(exchange, message, identifier)
+                return _send_start(exchange, message, send)
             elif kind.startswith("websocket."):
                 _note_websocket(exchange, message)
             # Not awaited here: one coroutine less for each message.
@@ -309,7 +334,7 @@ class ExchangeMiddleware:
         message["headers"].append((_HEADER, identifier))
 
     def _close(self, exchange: Exchange, scope: Scope) -> None:
-        exchange.close()
+        self._observers.running.pop(exchange, None)
         if not exchange.route:
             # What routes an ASGI service leaves its route here.
             template = getattr(scope.get("route"), "path", "")
@@ -318,8 +343,8 @@ class ExchangeMiddleware:
             if exchange.status >= _SERVER_ERROR:
                 exchange.outcome = "error"
             elif not exchange.complete and exchange.status != _SWITCHING_PROTOCOLS:
-                exchange.outcome = "client left"
-        self._observers.running.pop(exchange, None)
+                exchange.outcome = "client left" if exchange.client_left else "error"
+        exchange.close()
         loop = asyncio.get_running_loop()
         if not self._ended or loop is not self._loop:
             self._loop = loop
@@ -329,14 +354,20 @@ class ExchangeMiddleware:
     def _tell_ended(self) -> None:
         ended, self._ended = self._ended, []
         for closed in self._observers.closed:
-            self._tell(closed, ended)
+            rest = iter(ended)
+            for _ in range(len(ended) + 1):
+                # One that it fails for is passed over; it goes on with the next.
+                if self._tell(closed, rest):
+                    break
 
-    def _tell(self, observe: Callable[..., None], *what: Any) -> None:
+    def _tell(self, observe: Callable[..., None], *what: Any) -> bool:
         try:
             observe(*what)
         except Exception:
             # What is told of a request must not fail it.
             logger.exception("a request could not be observed")
+            return False
+        return True
 
     def _identify(self, scope: Scope, fields: Mapping[bytes, bytes]) -> str:
         """The request's ID, which its headers carry from here on."""
@@ -383,6 +414,16 @@ def _note_websocket(exchange: Exchange, message: Message) -> None:
     elif kind == "websocket.http.response.start":
         exchange.status = message["status"]
         exchange.complete = True
+
+
+async def _send_start(exchange: Exchange, message: Message, send: Send) -> None:
+    try:
+        await send(message)
+    except BaseException:
+        # The server would not have it: nothing has begun, and another answer may.
+        exchange.answered = False
+        exchange.status = 0
+        raise
 
 
 async def _end_answer(exchange: Exchange, send: Send) -> None:

@@ -252,7 +252,15 @@ class ProblemsMiddleware:
             await self._answer_for(error, scope, receive, send)
         else:
             # Where the service made nothing of its cancellation.
-            await self._answer_if_expired(scope, receive, send)
+            if not await self._answer_if_expired(scope, receive, send):
+                await self._answer_if_silent(scope, receive, send)
+
+    async def _answer_if_silent(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 500 where the service has returned without an answer, and a client waits."""
+        exchange = exchange_of(scope)
+        if scope["type"] == "http" and not exchange.answered and not exchange.client_left:
+            error = RuntimeError("the service returned without an answer")
+            await self._answer_for_error(error, scope, receive, send)
 
     async def _answer_for(
         self, error: BaseException, scope: Scope, receive: Receive, send: Send
@@ -265,7 +273,7 @@ class ProblemsMiddleware:
         elif isinstance(error, GaveUp):
             # Its connection is closed by the server, as the answer is not complete.
             logger.warning("request %s was given up: %s", exchange.request_id, error)
-        elif isinstance(error, _CLIENT_LEFT):
+        elif isinstance(error, _CLIENT_LEFT) and exchange.client_left:
             # Nobody is there to be answered, and nobody's fault it is.
             exchange.outcome = "client left"
         elif not isinstance(error, asyncio.CancelledError):

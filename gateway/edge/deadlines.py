@@ -58,6 +58,8 @@ class Sweeper:
             if exchange.complete:
                 continue  # what a service does after its whole answer is its own affair
             if exchange.answered:
+                if exchange.connection is not None and exchange.connection.waits_for_client:
+                    continue  # it is the client that takes its time: the server looks after that
                 since, limit = max(exchange.last_sent, exchange.first_byte), deadlines.idle_seconds
             else:
                 since = max(exchange.started, exchange.last_received)

@@ -25,6 +25,9 @@ _PROXY: Final = b"proxy"
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+;=%-]*(:[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{0,5})?")
 
 
+_LONGEST_HOST: Final = 262  # 255, a colon, and a port
+
+
 class AmbiguousPath(Refusal):
     """The path can be read in two ways.
 
@@ -130,8 +133,13 @@ class RequestHygiene:
         return self.app(scope, receive, send)
 
 
-@functools.lru_cache(1024)
 def _is_host(value: bytes) -> bool:
+    # Before anything is remembered of it: a stranger's may be long.
+    return len(value) <= _LONGEST_HOST and _is_short_host(value)
+
+
+@functools.lru_cache(1024)
+def _is_short_host(value: bytes) -> bool:
     # Remembered: most requests are for the same few.
     return _HOST.fullmatch(value) is not None
 

@@ -11,11 +11,15 @@ import functools
 import logging
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, cast
 
-from uvicorn._types import ASGI3Application, HTTPScope
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from gateway.exchange import CONNECTION
+from gateway.protocol.taking import reset
 
 # RFC 9110, sections 5.1 and 5.5. In lower case, as ASGI has names.
 _is_name: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+").fullmatch
@@ -23,7 +27,8 @@ _is_value: Final = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
 # They decide how the answer is framed, or what becomes of the connection.
 _DECISIVE: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _MOST_REMEMBERED: Final = 256
-_NO_BODY: Final = frozenset({204, 304})
+_MOST_DIGITS: Final = 18
+_NO_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 class Cycle(RequestResponseCycle):
@@ -50,7 +55,7 @@ class Cycle(RequestResponseCycle):
 
     def __init__(  # noqa: PLR0913
         self,
-        scope: HTTPScope,
+        scope: Any,
         transport: asyncio.Transport,
         flow: FlowControl,
         logger: logging.Logger,
@@ -73,6 +78,7 @@ class Cycle(RequestResponseCycle):
         self.body = bytearray()
         self.on_response = on_response
         self._on_end = on_end
+        scope[CONNECTION] = self
 
     async def run_asgi(self, app: ASGI3Application) -> None:
         """Have the request answered, whatever the application does."""
@@ -92,13 +98,22 @@ class Cycle(RequestResponseCycle):
             self._on_end()
             # No cycle is left for the collector.
             self.on_response = self._on_end = _nothing
+            cast(dict[str, Any], self.scope).pop(CONNECTION, None)
 
     async def _give_up(self) -> None:
         """Say that it failed where that can still be said, and else break off."""
         if not self.response_started:
             await self.send_500_response()
+        elif self.chunked_encoding is None and not self._bodiless:
+            # To such a client a close would be the end of a whole answer.
+            reset(self.transport)
         elif not self.response_complete:
             self.transport.close()
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the client has to take something before more of the answer is taken."""
+        return self.flow.write_paused
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer.
@@ -121,46 +136,40 @@ class Cycle(RequestResponseCycle):
             self._go_on(message.get("body", b""), more_body=message.get("more_body", False))
 
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        # An error from here on is no answer that could be sent again, as far as uvicorn knows.
-        self.response_started = True
-        self.waiting_for_100_continue = False
+        if status < HTTPStatus.OK:
+            raise RuntimeError(f"{status} is not the status of an answer")
         lines = [STATUS_LINE[status]]
-        closing_said = False
-        for header in (*self.default_headers, *headers):
-            name, value = header
+        self._bodiless = status in _NO_BODY or self.scope["method"] == "HEAD"
+        length: bytes | None = None
+        closes = not self.keep_alive
+        for name, value in (*self.default_headers, *headers):
             if name in _DECISIVE:
-                closing_said |= self._decide(name, value)
+                # How the answer is framed, and what becomes of the connection, is decided here.
+                if name == b"content-length":
+                    length = _length(value, length)
+                elif name == b"connection":
+                    closes = closes or b"close" in _tokens(value)
+                continue
             lines.append(
                 _line(name, value) if len(value) <= _MOST_REMEMBERED else _new_line(name, value)
             )
-        self._bodiless = status in _NO_BODY or self.scope["method"] == "HEAD"
-        if self.chunked_encoding is None and not self._bodiless:
+        if length is not None and status != HTTPStatus.NO_CONTENT:
+            lines.append(b"content-length: %b\r\n" % length)
+            self.expected_content_length = int(length)
+            self.chunked_encoding = False
+        elif not self._bodiless:
             if self.scope["http_version"] == "1.1":
                 self.chunked_encoding = True
                 lines.append(b"transfer-encoding: chunked\r\n")
             else:
-                # RFC 9112, section 6.3: such a client knows the end by the connection's.
-                self.keep_alive = False
-        if not self.keep_alive and not closing_said:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self.transport.write(b"".join(lines))
-
-    def _decide(self, name: bytes, value: bytes) -> bool:
-        """Take over what a header says; whether it says that the connection is closed."""
-        if name == b"connection":
-            if b"close" not in [token.strip() for token in value.lower().split(b",")]:
-                return False
-            self.keep_alive = False
-            return True
-        if name == b"transfer-encoding":
-            if value.lower() == b"chunked":
-                self.expected_content_length = 0
-                self.chunked_encoding = True
-        elif self.chunked_encoding is None:
-            self.expected_content_length = int(value)
-            self.chunked_encoding = False
-        return False
+                closes = True  # RFC 9112, section 6.3: that is how such a client knows the end
+        lines.append(b"connection: close\r\n\r\n" if closes else b"\r\n")
+        head = b"".join(lines)
+        # Up to here another answer could be sent in the place of this one.
+        self.keep_alive = not closes
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self.transport.write(head)
 
     def _go_on(self, body: bytes, *, more_body: bool) -> None:
         if self._bodiless:
@@ -186,6 +195,21 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError("the answer is longer than its Content-Length")
         if self.expected_content_length and not more_body:
             raise RuntimeError("the answer is shorter than its Content-Length")
+
+
+def _length(value: bytes, before: bytes | None) -> bytes:
+    """The length that the answer announces (RFC 9110, section 8.6).
+
+    Raises:
+        RuntimeError: It is none, or another than before.
+    """
+    if not value.isdigit() or len(value) > _MOST_DIGITS or before not in {None, value}:
+        raise RuntimeError(f"{value!r} is not the one Content-Length of the answer")
+    return value
+
+
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.strip() for token in value.lower().split(b",")]
 
 
 def _new_line(name: bytes, value: bytes) -> bytes:

@@ -38,6 +38,18 @@ class LingeringTransport:
         """Close, once the client has had the time to read what was sent."""
         self._protocol.close_after_answer()
 
+    def abort(self) -> None:
+        """Close at once."""
+        self._protocol.transport.abort()
+
+    def get_extra_info(self, name: str) -> Any:
+        """What is known of the connection, by name."""
+        return self._protocol.transport.get_extra_info(name)
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the operating system has not taken yet."""
+        return self._protocol.transport.get_write_buffer_size()
+
 
 @functools.cache
 def counting(websocket_protocol: Any) -> Any:

@@ -34,7 +34,7 @@ from gateway.protocol.head import (
     wrong_version,
 )
 from gateway.protocol.room import ConnectionCounts, Room
-from gateway.protocol.taking import WriteDeadline
+from gateway.protocol.taking import WriteDeadline, nothing_is_owed
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -79,6 +79,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._deaf = False  # what arrives is thrown away
         self._lingers = False  # nothing more is sent, either
         self._lost = False
+        self._settled = False  # closing, and the client had everything at the last look
         self._draining = False
         self._refusal: BadRequest | None = None  # to be answered after what runs
         self._unread = 0  # bytes of this message so far that were no body
@@ -127,8 +128,10 @@ class FrontDoorProtocol(HttpToolsProtocol):
         if self._running is None and not self._deaf:
             # Accepted, and nothing read yet: its request may be on its way, and was not refused.
             self._start_deadline(min(self._limits.header_seconds, _FRESH_SECONDS))
+        elif self._busy:
+            self.cycle.keep_alive = False
         else:
-            super().shutdown()
+            self._part()
 
     def still_takes(self) -> bool:
         """Whether the client still takes its last answer, for which it has the time to write."""
@@ -156,7 +159,14 @@ class FrontDoorProtocol(HttpToolsProtocol):
 
     def _end_of_time(self) -> None:
         self._deadline = None
-        if self._lingers:
+        if self.transport.is_closing():
+            # Twice, as what was acknowledged may have made room for more that is on its way.
+            settled, self._settled = self._settled, nothing_is_owed(self.transport)
+            if settled and self._settled:
+                self.transport.abort()
+            else:
+                self._start_deadline(self._limits.linger_seconds)
+        elif self._lingers:
             if self.transport.get_write_buffer_size():
                 # An answer before the refusal; there is another deadline for that.
                 self._start_deadline(self._limits.linger_seconds)
@@ -193,7 +203,16 @@ class FrontDoorProtocol(HttpToolsProtocol):
         if left > 0:
             self._start_keepalive(left)
         elif not self.transport.is_closing():
-            self.transport.close()
+            self._part()
+
+    def _part(self) -> None:
+        """Close, with nothing more to say.
+
+        TLS says farewell, and would wait for the client's as long as for the rest of an answer.
+        """
+        self.transport.close()
+        if self.scheme == "https":
+            self._start_deadline(self._limits.linger_seconds)
 
     # --- What leaves --------------------------------------------------------------------------
 
@@ -233,8 +252,9 @@ class FrontDoorProtocol(HttpToolsProtocol):
             self._start_deadline(self._limits.header_seconds)
 
     def _feed(self, data: bytes | memoryview) -> None:
+        if self._phase == _IDLE:
+            self._shared = False
         self._unread += len(data)
-        self._shared = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -530,7 +550,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
                 self.transport.write_eof()
                 self._start_deadline(self._limits.linger_seconds)
             else:
-                self.transport.close()  # TLS: with a farewell, and a time to wait for the other
+                self._part()
         self._writing.watch_end(self.transport)
 
     @property
@@ -541,6 +561,6 @@ class FrontDoorProtocol(HttpToolsProtocol):
     def close_after_answer(self) -> None:
         """Close, as the answer says; gently where the client is still sending its body."""
         if self._phase == _IDLE and not self._unread:
-            self.transport.close()
+            self._part()
         else:
             self._close()

@@ -28,6 +28,7 @@ _NOT_HERE: Final = frozenset(
     b"REDIRECT RECORD FLUSH".split()
 )
 _HIGHEST_PORT: Final = 65535
+_LONGEST_HOST: Final = 262  # 255, a colon, and a port
 # Not a secret: an ID only has to be unique.
 _random_bits: Final = random.Random().getrandbits  # noqa: S311
 # RFC 9110, section 6.5.1: they decide how the message was read.
@@ -203,9 +204,14 @@ def check_codings(codings: Sequence[bytes], version: str) -> None:
         raise BadRequest(HTTPStatus.NOT_IMPLEMENTED, "The only transfer coding is chunked.")
 
 
-@functools.lru_cache(1024)
 def is_host(value: bytes) -> bool:
     """Whether a `Host` is a name or an address, and a port if there is a colon."""
+    # Before anything is remembered of it: a stranger's may be long.
+    return len(value) <= _LONGEST_HOST and _is_host(value)
+
+
+@functools.lru_cache(1024)
+def _is_host(value: bytes) -> bool:
     found = _HOST.fullmatch(value)
     if found is None or int(found[2] or 0) > _HIGHEST_PORT:
         return False

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
 import struct
 import sys
+import termios
 from typing import Final, Protocol
 
 from gateway.protocol.room import ConnectionCounts
@@ -57,6 +59,18 @@ def reset(transport: Transport) -> None:
         with contextlib.suppress(OSError, ValueError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
     transport.abort()
+
+
+def nothing_is_owed(transport: Transport) -> bool:
+    """Whether the client has acknowledged everything; False where that cannot be known."""
+    if sys.platform == "linux":
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            with contextlib.suppress(OSError, ValueError, struct.error):
+                # SIOCOUTQ, tcp(7): what is not sent, or not acknowledged.
+                waiting = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+                return waiting == b"\0" * 4 and not transport.get_write_buffer_size()
+    return False
 
 
 class WriteDeadline:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Iterable
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
+from starlette.types import Receive, Scope, Send
 
-from gateway.exchange import ExchangeMiddleware, exchange_of
+from gateway.exchange import Exchange, ExchangeMiddleware, Observers, exchange_of
 
 
 def client() -> httpx.AsyncClient:
@@ -57,3 +61,32 @@ async def test_an_id_that_could_harm_a_log_is_replaced(headers: list[tuple[str, 
         answer = await http.get("/", headers=headers)
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
     assert answer.json()[0] == answer.headers["x-request-id"]
+
+
+async def test_an_exchange_that_an_observer_fails_for_costs_no_other_its_record(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Those that ended in the same step are told of all the same, and nothing stays open."""
+    told: list[str] = []
+
+    def observe(exchanges: Iterable[Exchange]) -> None:
+        for exchange in exchanges:
+            if exchange.path == "/bad":
+                raise ValueError("bad")
+            told.append(exchange.path)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    observers = Observers(closed=[observe])
+    app = ExchangeMiddleware(answer, observers)
+    scopes: list[Scope] = [
+        {"type": "http", "method": "GET", "path": path, "headers": []}
+        for path in ("/one", "/bad", "/two", "/three")
+    ]
+    await asyncio.gather(*(app(scope, AsyncMock(), AsyncMock()) for scope in scopes))
+    await asyncio.sleep(0)
+    assert told == ["/one", "/two", "/three"]
+    assert len(caplog.records) == 1
+    assert not observers.running

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from dataclasses import dataclass
 from unittest.mock import AsyncMock
 
 import httpx
@@ -11,11 +12,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 from uvicorn.protocols.utils import ClientDisconnected
 
-from gateway.exchange import Exchange, ExchangeMiddleware, Observers
+from gateway.exchange import CONNECTION, Exchange, ExchangeMiddleware, Observers
 from gateway.mounts import Mount, MountTable
 from gateway.problems import NotFound, ProblemsMiddleware, announces_too_much
 
@@ -139,14 +140,68 @@ async def test_a_client_that_left_is_no_error_of_the_service(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whichever exception the framework or the server makes of it, the record says what it was."""
-    records: list[Sequence[Exchange]] = []
+    records: list[Exchange] = []
 
     async def left(scope: Scope, receive: Receive, send: Send) -> None:
         raise error
 
-    app = ExchangeMiddleware(ProblemsMiddleware(left), Observers(closed=[records.append]))
+    app = ExchangeMiddleware(ProblemsMiddleware(left), Observers(closed=[records.extend]))
     scope = {"type": "websocket", "path": "/", "headers": []}
     await app(scope, AsyncMock(), AsyncMock())
     await asyncio.sleep(0)
-    assert [[record.outcome for record in ended] for ended in records] == [["client left"]]
+    assert [record.outcome for record in records] == ["client left"]
     assert not caplog.records
+
+
+@dataclass
+class Connection:
+    """What a server tells."""
+
+    disconnected: bool = False
+    waits_for_client: bool = False
+
+
+async def _returns(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+async def _says_that_the_client_left(scope: Scope, receive: Receive, send: Send) -> None:
+    raise ClientDisconnect
+
+
+async def _sends_what_is_no_header(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [(b"x-a", b"1\r\n2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+@pytest.mark.parametrize(
+    "service", [_returns, _says_that_the_client_left, _sends_what_is_no_header]
+)
+@pytest.mark.parametrize("left", [True, False])
+async def test_a_client_that_waits_is_answered_whatever_the_service_makes_of_it(
+    service: ASGIApp, left: bool
+) -> None:
+    """With a problem document under its ID; nobody who has left is taken for an error's reason."""
+    records: list[Exchange] = []
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        if any(b"\r\n" in value for _, value in message.get("headers", ())):
+            raise RuntimeError("no header")
+        sent.append(message)
+
+    app = ExchangeMiddleware(ProblemsMiddleware(service), Observers(closed=[records.extend]))
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "headers": [],
+        CONNECTION: Connection(disconnected=left),
+    }
+    await app(scope, AsyncMock(), send)
+    await asyncio.sleep(0)
+    error = service is _sends_what_is_no_header or not left
+    assert [message.get("status") for message in sent] == ([500, None] if error else [])
+    assert records[0].outcome == ("error" if error else "client left")
+    assert records[0].status == (500 if error else 0)
+    if error:
+        assert json.loads(sent[1]["body"])["request_id"] == records[0].request_id

@@ -8,6 +8,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,20 +105,72 @@ def test_what_has_no_body_is_sent_none(
         (b"x-a", b"1\r\nX-B: 2"),
         (b"x-a", b"\x00"),
         (b"x-a", b"1\n" + b"x" * 300),
+        (b"content-length", b"1"),
+        (b"content-length", b"1_0"),
+        (b"content-length", b"-2"),
+        (b"content-length", b"9" * 5000),
+        (b"x-a", "text"),
     ],
 )
-def test_a_header_that_is_none_costs_the_answer_and_nothing_else(
-    server: Front, header: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
+def test_a_header_that_is_none_gives_500_and_costs_nothing_else(
+    server: Front, header: tuple[bytes, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said in the log, and the process goes on."""
+    """It is said in the log, and the connection goes on."""
     answering(server, headers=[(b"content-length", b"0"), header])
     with caplog.at_level(logging.ERROR):
         answer = server.ask(get())
     assert b"X-B" not in answer
-    assert b"200" not in answer
+    assert answer.startswith(b"HTTP/1.1 500")
     assert any("the application raised" in record.message for record in caplog.records)
     answering(server, headers=[(b"content-length", b"0")])
     assert server.ask(get()).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("status", [100, 101, 103, 600])
+def test_a_status_that_ends_no_request_gives_500(server: Front, status: int) -> None:
+    """What follows an interim answer would be taken for the answer to the next request."""
+    answering(server, status=status, headers=[(b"content-length", b"2")], body=b"ab")
+    answer = server.ask(get(close=False))
+    assert answer.startswith(b"HTTP/1.1 500")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "framing"),
+    [
+        (200, [(b"content-length", b"2"), (b"transfer-encoding", b"chunked")], {b"content-length"}),
+        (200, [(b"transfer-encoding", b"chunked")], {b"transfer-encoding"}),
+        (200, [(b"transfer-encoding", b"gzip")], {b"transfer-encoding"}),
+        (200, [(b"content-length", b"2"), (b"content-length", b"2")], {b"content-length"}),
+        (204, [(b"content-length", b"2"), (b"transfer-encoding", b"chunked")], set()),
+        (304, [(b"content-length", b"2")], {b"content-length"}),
+    ],
+)
+def test_the_framing_is_the_servers(
+    server: Front, status: int, headers: Any, framing: set[bytes]
+) -> None:
+    """One way to tell the end, whatever the application has copied from elsewhere."""
+    answering(server, status=status, headers=headers, body=b"ab")
+    head, _, _ = server.ask(get()).partition(b"\r\n\r\n")
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n")[1:]]
+    found = [name for name in names if name in {b"content-length", b"transfer-encoding"}]
+    assert found == sorted(framing)
+
+
+def test_a_broken_off_answer_to_http_1_0_does_not_look_whole(server: Front) -> None:
+    """To such a client the end of the connection is the end of the answer, unless it is a reset."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"part", "more_body": True})
+        await asyncio.sleep(0.2)
+        raise ValueError("in the middle")
+
+    install(server, answer)
+    with server.client(get(b"1.0")) as connection:
+        read_to(connection, b"part")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1000)
 
 
 @pytest.mark.parametrize(("length", "body"), [(b"2", b"abc"), (b"4", b"abc")])
@@ -234,7 +287,14 @@ def test_a_head_behind_a_body_is_measured_like_any_other(loop: Any) -> None:
     with front(loop, header_bytes=2000) as server:
         answering(server, headers=[(b"content-length", b"0")])
         assert server.ask(first + head % (b"X-A: %b\r\n" % (b"x" * 1900))).count(b" 200 OK") == 2
-        answer = server.ask(first + head % (b"X-A: %b\r\n" % (b"x" * 2100)))
+        long = head % (b"X-A: %b\r\n" % (b"x" * 2100))
+        answer = server.ask(first + long)
+        assert answer.count(b" 200 OK") == 1
+        assert answer.count(b"HTTP/1.1 431") == 1
+        with server.client(first + long[:1500]) as connection:
+            time.sleep(0.1)
+            connection.sendall(long[1500:])
+            answer = rest_of(connection)
         assert answer.count(b" 200 OK") == 1
         assert answer.count(b"HTTP/1.1 431") == 1
 
@@ -257,3 +317,26 @@ def test_a_client_that_leaves_is_no_error(server: Front, caplog: pytest.LogCaptu
         wait_until(lambda: ended)
         server.wait_until_alone()
     assert not caplog.records
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_resting_client_of_tls_does_not_hold_its_connection(loop: Any, tmp_path: Path) -> None:
+    """One that answers no farewell is let go soon, and holds up no stop."""
+    with front(loop, tmp_path, keep_alive_seconds=1, linger_seconds=0.2) as server:
+        answering(server, headers=[(b"content-length", b"0")])
+        with server.client(get(close=False)) as connection:
+            read_to(connection, b"\r\n\r\n")
+            wait_until(lambda: server.counts.open == 0, 5)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_slow_client_of_tls_gets_all_of_its_last_answer(loop: Any, tmp_path: Path) -> None:
+    """What is still owed is waited for, also when the client pauses."""
+    size = 8_000_000
+    with front(loop, tmp_path, linger_seconds=0.1, send_bytes=65536) as server:
+        answering(server, headers=[(b"content-length", b"%d" % size)], body=b"x" * size)
+        with server.client(get(), receive_bytes=65536) as connection:
+            received = len(connection.recv(1000))
+            time.sleep(1.5)
+            received += len(rest_of(connection))
+        assert received > size

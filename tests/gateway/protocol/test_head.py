@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
+from gateway.protocol import head
 from gateway.protocol.head import (
     BadRequest,
     RequestLimits,
@@ -247,3 +248,13 @@ async def test_a_refusal_in_a_service_s_place_says_the_same() -> None:
     assert (b"x-request-id", refusal.request_id.encode()) in start["headers"]
     assert (b"content-length", b"%d" % len(body["body"])) in start["headers"]
     assert json.loads(body["body"]) == json.loads(refusal.document)
+
+
+def test_nothing_is_remembered_of_long_hosts() -> None:
+    """Strangers' values would stay in memory."""
+    before = head._is_host.cache_info().currsize
+    for number in range(100):
+        assert not is_host(b"x" * 1000 + b"%d" % number)
+    assert head._is_host.cache_info().currsize == before
+    assert is_host(b"x" * 255 + b":65535")
+    assert not is_host(b"x" * 256)
