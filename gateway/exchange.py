@@ -74,6 +74,7 @@ class Exchange:
         mount: The name of the mount that answers; empty where none does.
         stack: What the mount's service is made with: "Flask", "FastAPI", "WSGI", "ASGI"; empty
             where no mount answers.
+        root_path: Where that mount is, as the client sees it.
         route: The service's own template of the route that matched, `/items/<int:item_id>`; empty
             where none did or the service does not say.
         status: The answer's status; 0 where none began.
@@ -97,7 +98,7 @@ class Exchange:
     """
 
     # What most requests never change is set here, once for all of them.
-    trace_id = mount = stack = route = ""
+    trace_id = mount = stack = route = root_path = ""
     status = bytes_in = bytes_out = 0
     first_byte = last_received = last_sent = ended = waited = 0.0
     outcome: Outcome = "ok"
@@ -214,10 +215,11 @@ def announces_body(exchange: Exchange) -> bool:
 
 
 def note_mount(scope: Scope, name: str, stack: str) -> None:
-    """Tell the exchange, if one is open, which mount answers."""
+    """Tell the exchange, if one is open, which mount answers, at the scope's root path."""
     exchange: Exchange | None = scope.get(_KEY)
     if exchange is not None:
         exchange.mount, exchange.stack = name, stack
+        exchange.root_path = scope["root_path"]
 
 
 def note_route(scope: Scope, template: str) -> None:
@@ -336,9 +338,7 @@ class ExchangeMiddleware:
     def _close(self, exchange: Exchange, scope: Scope) -> None:
         self._observers.running.pop(exchange, None)
         if not exchange.route:
-            # What routes an ASGI service leaves its route here.
-            template = getattr(scope.get("route"), "path", "")
-            exchange.route = template if isinstance(template, str) else ""
+            exchange.route = _template(scope, exchange.root_path)
         if exchange.outcome == "ok":
             if exchange.status >= _SERVER_ERROR:
                 exchange.outcome = "error"
@@ -380,6 +380,23 @@ class ExchangeMiddleware:
         identifier = f"{self._random_bits(128):032x}"
         scope["headers"] = [*headers, (_HEADER, identifier.encode())]
         return identifier
+
+
+def _template(scope: Scope, root_path: str) -> str:
+    """The template of the route that an ASGI service has left in the scope; empty for none.
+
+    Args:
+        scope: The request, after its service.
+        root_path: Of the mount: a part of the service that is mounted within it adds to that.
+    """
+    # FastAPI's own: the route of a router that was included knows nothing of its prefix.
+    included = scope.get("fastapi") or {}
+    route = included.get("effective_route_context") or scope.get("route")
+    template = getattr(route, "path", "")
+    if not template or not isinstance(template, str):
+        return ""
+    within: str = scope.get("root_path", "").removeprefix(root_path)
+    return within + template
 
 
 def _trace_id(traceparent: bytes) -> str:

@@ -123,8 +123,9 @@ class MountTable(BaseRoute):
         raw_path = scope.get("raw_path") or b""
         if b"%" in raw_path and hides_slash(raw_path, root_path.count("/") + mount.depth):
             return refuse(HiddenSlash(), scope, receive, send)
+        scope = child_scope(scope, mount)
         note_mount(scope, mount.name, mount.stack)
-        return mount.app(child_scope(scope, mount), receive, send)
+        return mount.app(scope, receive, send)
 
 
 def child_scope(scope: Scope, mount: Mount) -> Scope:

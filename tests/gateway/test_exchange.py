@@ -9,10 +9,11 @@ from unittest.mock import AsyncMock
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.exchange import Exchange, ExchangeMiddleware, Observers, exchange_of
+from gateway.mounts import Mount, MountTable
 
 
 def client() -> httpx.AsyncClient:
@@ -90,3 +91,34 @@ async def test_an_exchange_that_an_observer_fails_for_costs_no_other_its_record(
     assert told == ["/one", "/two", "/three"]
     assert len(caplog.records) == 1
     assert not observers.running
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/api/plain/1", "/plain/{x}"),
+        ("/api/v1/things/1", "/v1/things/{x}"),
+        ("/api/sub/1", "/sub/{x}"),
+        ("/api/nothing", ""),
+    ],
+)
+async def test_the_template_is_that_of_the_whole_service(path: str, template: str) -> None:
+    """With the prefixes of routers that were included, and of applications mounted within it."""
+    service, inner, router = FastAPI(), FastAPI(), APIRouter(prefix="/things")
+
+    async def answer(x: int) -> int:
+        return x
+
+    router.get("/{x}")(answer)
+    service.get("/plain/{x}")(answer)
+    inner.get("/{x}")(answer)
+    service.include_router(router, prefix="/v1")
+    service.mount("/sub", inner)
+    records: list[Exchange] = []
+    table = MountTable([Mount("/api", service)], otherwise=service)
+    app = ExchangeMiddleware(table, Observers(closed=[records.extend]))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        await http.get(path)
+    await asyncio.sleep(0)
+    assert records[0].route == template
