@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import __version__
 from gateway.adapters import adapt, keeps_body_limits, pool_of
 from gateway.admin import AdminAccess
-from gateway.config import Settings
+from gateway.config import Configuration, Settings
 from gateway.edge import Deadlines, EndStreams, MountEdge, RateLimits, Sweeper, edge
 from gateway.edge import security_headers as security_headers_of
+from gateway.edge.proxies import path_within
 from gateway.exchange import Exchange, Observers, Running
 from gateway.health import Health, health_routes
 from gateway.lifespan import LifespanMiddleware, ServiceLifespan
 from gateway.loading import Service
 from gateway.mounts import Mount, MountTable
+from gateway.portal import Portal, Surroundings
 from gateway.problems import NotFound
 from gateway.protocol import ConnectionCounts
 from gateway.sessions import SessionCookie, SharedSession, session_value, shared_cookie
@@ -38,6 +41,7 @@ def create_app(
     services: Sequence[Service],
     health: Health,
     connections: ConnectionCounts | None = None,
+    surroundings: Surroundings | None = None,
 ) -> Gateway:
     """The root application.
 
@@ -46,6 +50,7 @@ def create_app(
         services: The service of each mount, loaded once.
         health: Told of what starts and stops.
         connections: What the server's connections have seen, where it counts them.
+        surroundings: The process, for the portal.
     """
     cookie = shared_cookie(settings.session, {service.name: service.app for service in services})
     rate_limits = RateLimits(settings.edge.rate_limit_store.get_secret_value())
@@ -55,10 +60,21 @@ def create_app(
     pools = {one.mount.name: one.pool for one in mounted if one.pool is not None}
     running: Running = {}
     metrics = Metrics(__version__, pools, running, connections)
+    around = surroundings or Surroundings(Configuration(Path(), settings, settings.mounts))
+    portal = Portal(settings, services, health, pools, around)
     observing = _observing(settings, services, health, metrics, running)
+    observers = replace(observing.observers, closed=[*observing.observers.closed, *portal.closed])
+
+    async def root(scope: Scope, receive: Receive, send: Send) -> None:
+        await gateway(scope, receive, send)
+
     admin = AdminAccess(
         Router(
-            [*health_routes(health), *_metrics_routes(settings, metrics)],
+            [
+                *health_routes(health),
+                *_metrics_routes(settings, metrics),
+                *portal.routes(root, cookie.name if cookie else None),
+            ],
             redirect_slashes=False,
             default=NotFound("The gateway has no such endpoint."),
         ),
@@ -71,19 +87,44 @@ def create_app(
     for host in {"", *(service.mount.host for service in services)}:
         app = _within(mount_edge.of_admin(), admin)
         mounts.append(Mount(settings.admin.prefix, app, host, "gateway", "gateway"))
-    nothing_mounted = NotFound("No service is mounted here.", _links(settings, services))
+    nothing_mounted = FrontDoor(
+        f"{settings.admin.prefix}/",
+        NotFound("No service is mounted here.", _links(settings, services)),
+    )
     lifespan_middleware = Middleware(
         LifespanMiddleware,
         lifespans,
         health,
         settings.server.startup_seconds,
         settings.server.drain_seconds,
-        background=[*observing.background, rate_limits.close_at_end],
+        background=[*observing.background, *portal.background, rate_limits.close_at_end],
     )
-    return Gateway(
-        MountTable(mounts, nothing_mounted),
-        [lifespan_middleware, *edge(settings, observing.observers)],
+    gateway = Gateway(
+        MountTable(mounts, nothing_mounted), [lifespan_middleware, *edge(settings, observers)]
     )
+    return gateway
+
+
+class FrontDoor:
+    """Shows who comes to `/`, where nothing is mounted, to the portal.
+
+    Args:
+        portal: Its path.
+        otherwise: Answers every other path.
+    """
+
+    def __init__(self, portal: str, otherwise: ASGIApp) -> None:
+        self._portal = portal
+        self._otherwise = otherwise
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Redirect, or pass on."""
+        if scope["type"] != "http" or path_within(scope) not in {"", "/"}:
+            return self._otherwise(scope, receive, send)
+        if scope["method"] not in {"GET", "HEAD"}:
+            return self._otherwise(scope, receive, send)
+        there = RedirectResponse(scope.get("root_path", "") + self._portal)
+        return there(scope, receive, send)
 
 
 class Gateway(Starlette):

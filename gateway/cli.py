@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -18,8 +19,11 @@ from gateway.checks import Finding, findings
 from gateway.config import Configuration, ConfigurationError, Settings, find_file, read
 from gateway.listening import CannotListen, certificate
 from gateway.loading import Service, load_services
+from gateway.openapi import document
 from gateway.routes import documentation_paths, service_routes
 from gateway.server import log_to_stderr, serve
+from gateway.sessions import shared_cookie
+from gateway.top import LOOK_SECONDS, CannotLook, Overviews, show
 
 _FAULTY = 2
 
@@ -110,6 +114,31 @@ def routes(config: str | None, as_json: bool) -> None:
     Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(table)
 
 
+@main.command()
+@_config_option
+@click.option("--mount", metavar="NAME", help="Describe this mount alone.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON.")
+def openapi(config: str | None, mount: str | None, as_yaml: bool) -> None:
+    """Print one OpenAPI document of all services."""
+    configuration, services = _load(config)
+    if mount is not None and mount not in {service.name for service in services}:
+        known = ", ".join(service.name for service in services)
+        raise click.BadParameter(f"{mount!r} is none of {known}.", param_hint="--mount")
+    settings = configuration.checked()
+    cookie = shared_cookie(settings.session, {service.name: service.app for service in services})
+    whole = document(
+        services,
+        cookie=cookie.name if cookie else None,
+        admin_prefix=settings.admin.prefix,
+        only=mount,
+    )
+    text = json.dumps(whole, indent=2, ensure_ascii=False)
+    if as_yaml:
+        # Read back, so that nothing is the same object twice: YAML would say so with an anchor.
+        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True).rstrip()
+    click.echo(text)
+
+
 def _load(
     file: str | None,
     overrides: dict[str, Any] | None = None,
@@ -141,3 +170,29 @@ def _announce(address: str, configuration: Configuration, services: list[Service
     click.echo(f"  {settings.admin.prefix}/readyz, {settings.admin.prefix}/metrics")
     click.echo("Ctrl-C stops it.\n")
     sys.stdout.flush()
+
+
+@main.command("top")
+@click.option(
+    "--url",
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    help="Where the gateway listens; with a path, where its admin endpoints are.",
+)
+@click.option(
+    "--token",
+    default="",
+    envvar="GATEWAY_ADMIN__TOKEN",
+    help="The admin token. Default: GATEWAY_ADMIN__TOKEN, which no other user can read.",
+)
+@click.option("--once", is_flag=True, help="Show it once and be done.")
+def top_command(url: str, token: str, once: bool) -> None:
+    """Show a running gateway's mounts, rates and errors, until Ctrl-C."""
+    console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
+    try:
+        show(Overviews(url, token).look, console, once=once, seconds=LOOK_SECONDS)
+    except CannotLook as error:
+        click.echo(f"gateway: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        pass

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -24,10 +25,12 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from gateway.app import create_app
+from gateway.checks import findings
 from gateway.config import Configuration, ConfigurationError, ServerSettings, Settings
 from gateway.health import Health
 from gateway.listening import certificate, listen
 from gateway.loading import Service, load_services
+from gateway.portal import Surroundings
 from gateway.protocol import ConnectionCounts, FrontDoorProtocol, RequestLimits
 from gateway.telemetry.logs import configure_logging
 from gateway.telemetry.metrics import SHARED_FOLDER_VARIABLE
@@ -92,7 +95,7 @@ def serve(
         ssl_keyfile=tls[1] if tls else None,
         ssl_keyfile_password=settings.server.tls_key_password.get_secret_value() or None,
     )
-    with _figures_folder(wanted=several and settings.telemetry.metrics):
+    with _figures_folder(wanted=several):
         return _run(config, configuration, listener, announce_address)
 
 
@@ -253,7 +256,13 @@ def _application(
     gc.freeze()
     health = Health()
     on_stop_signal(StopSignals(health, settings.server))
-    return create_app(settings, services, health, counts)
+    folder = os.environ.get(SHARED_FOLDER_VARIABLE) if settings.server.workers > 1 else None
+    surroundings = Surroundings(
+        configuration,
+        Path(folder) if folder else None,
+        functools.partial(findings, settings, services, os.environ),
+    )
+    return create_app(settings, services, health, counts, surroundings)
 
 
 class StopSignals:

@@ -5,6 +5,7 @@ the frozen `Settings` or every `Fault` that keeps them from being used.
 """
 
 from gateway.config.faults import ConfigurationError, Fault
+from gateway.config.origins import Origin
 from gateway.config.reading import (
     SECRET_ACCEPTED,
     Configuration,
@@ -30,6 +31,7 @@ __all__ = [
     "EdgeSettings",
     "Fault",
     "MountSettings",
+    "Origin",
     "ServerSettings",
     "SessionSettings",
     "Settings",

@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
 from gateway.config.faults import ConfigurationError, Fault
+from gateway.config.origins import Origin, locations
 from gateway.config.settings import MountSettings, ServerSettings, Settings, accepts, model_at
 
 _PREFIX = "GATEWAY_"
@@ -56,12 +57,15 @@ class Configuration:
         mounts: The mounts that are sound by themselves, also where other settings are not, so that
             the faults of their services can be reported in the same run.
         faults: Everything that is wrong.
+        origins: Where each setting comes from that is not a default, by its location:
+            `("server", "port")`, `("mounts", 0, "prefix")`.
     """
 
     file: Path
     settings: Settings | None
     mounts: tuple[MountSettings, ...] = ()
     faults: tuple[Fault, ...] = ()
+    origins: Mapping[Location, Origin] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:
@@ -160,7 +164,9 @@ def read(
             Fault(*sources.origin(location), found, accepts(location) or "")
             for location, found in _unfit_for_production(settings)
         ]
-    return Configuration(file, settings, tuple(_sound_mounts(merged)), tuple(faults))
+    return Configuration(
+        file, settings, tuple(_sound_mounts(merged)), tuple(faults), sources.origins(merged)
+    )
 
 
 @dataclass(frozen=True)
@@ -184,6 +190,18 @@ class _Sources:
             name = _PREFIX + "__".join(str(part) for part in location).upper()
             return "environment", self.spelled.get(location, name)
         return str(self.file), _spell(location, self.in_file)
+
+    def origins(self, merged: Mapping[str, Any]) -> dict[Location, Origin]:
+        """Where each of the merged values comes from."""
+        found: dict[Location, Origin] = {}
+        for location in locations(merged):
+            source, key = self.origin(location)
+            match source:
+                case "command line" | "environment":
+                    found[location] = Origin(source, key)
+                case _:
+                    found[location] = Origin("file", source)
+        return found
 
     def fault(self, details: ErrorDetails) -> Fault:
         location = details["loc"]

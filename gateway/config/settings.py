@@ -188,6 +188,20 @@ class TelemetrySettings(Section):
         "OpenTelemetry traces, sent where the `OTEL_*` variables say; needs the extra `otel`.",
         "true or false",
     )
+    remembered_requests: int = _setting(
+        2000,
+        "How many of the last requests each worker keeps in memory, for the portal; 0 for none.",
+        "an integer from 0 to 1000000",
+        ge=0,
+        le=1_000_000,
+    )
+    remembered_lines: int = _setting(
+        5000,
+        "How many of the last log lines of requests it keeps beside them; 0 for none.",
+        "an integer from 0 to 1000000",
+        ge=0,
+        le=1_000_000,
+    )
 
 
 _RATE = r"^(off|)$|^ *[1-9][0-9]* *(/|per) *([1-9][0-9]* *)?(second|minute|hour|day)s? *$"

@@ -40,7 +40,8 @@ __all__ = [
 
 _OFF = frozenset({"", "off"})
 _GATEWAY = "gateway"
-_FORM = BodyRules(max_bytes=4096, idle_seconds=5.0, total_seconds=10.0)
+# A request to compare, with a body of its own, is the largest that is sent to the admin endpoints.
+_ADMIN = BodyRules(max_bytes=2 * 1024 * 1024, idle_seconds=5.0, total_seconds=30.0)
 
 
 def edge(settings: Settings, observers: Observers) -> list[Middleware]:
@@ -138,8 +139,7 @@ class MountEdge:
         """The admin endpoints' part: nobody else's pages write there, nor anybody much."""
         return [
             Middleware(CrossOriginProtection),
-            # All that is sent there is a form with a token.
-            Middleware(BodyLimit, _FORM),
+            Middleware(BodyLimit, _ADMIN),
         ]
 
     def _identify(self, key: str) -> Callable[[Scope], str]:

@@ -18,6 +18,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from gateway.exchange import Exchange, current_exchange
+from gateway.telemetry.lines import RememberedLines
 
 LogFormat = Literal["auto", "json", "text"]
 
@@ -80,17 +81,18 @@ def log_access(*, query_strings: bool) -> Callable[[Iterable[Exchange]], None]:
         told = [exchange for exchange in exchanges if not _is_routine(exchange)]
         lines = _only_handler()
         if lines is not None:
-            lines.write_access([_fields(exchange, query_strings) for exchange in told], told)
+            lines.write_access([access_fields(exchange, query_strings) for exchange in told], told)
             return
         for exchange in told:
             # This is not its own context: it stands for several.
             current_exchange.set(exchange)
-            _access.info("request", extra={"exchange": _fields(exchange, query_strings)})
+            _access.info("request", extra={"exchange": access_fields(exchange, query_strings)})
 
     return log
 
 
-def _fields(exchange: Exchange, query_strings: bool) -> dict[str, Any]:
+def access_fields(exchange: Exchange, query_strings: bool) -> dict[str, Any]:
+    """What the access line says of a request, beside its ID."""
     target = exchange.path
     if query_strings and exchange.query:
         target = f"{target}?{exchange.query.decode('latin-1')}"
@@ -150,20 +152,22 @@ class _JSONLines(logging.StreamHandler[TextIO]):
 
 def _only_handler() -> _JSONLines | None:
     """The handler of access lines, where it writes JSON and nobody else wants to see them."""
-    handlers = _ours.handlers
+    # Those who remember lines remember requests by themselves.
+    handlers = [one for one in _ours.handlers if not isinstance(one, RememberedLines)]
     if _access.handlers or _access.filters or not _access.propagate or len(handlers) != 1:
         return None
     handler = handlers[0]
     return handler if isinstance(handler, _JSONLines) and not handler.filters else None
 
 
+def is_probe(exchange: Exchange) -> bool:
+    """Whether it asks how the process is: several a second, for ever."""
+    return exchange.stack == "gateway" and exchange.route in _PROBES
+
+
 def _is_routine(exchange: Exchange) -> bool:
-    """A probe that found what it looked for: several a second, for ever."""
-    return (
-        exchange.stack == "gateway"
-        and exchange.route in _PROBES
-        and exchange.status == HTTPStatus.OK
-    )
+    """A probe that found what it looked for."""
+    return is_probe(exchange) and exchange.status == HTTPStatus.OK
 
 
 def _milliseconds(seconds: float) -> float:

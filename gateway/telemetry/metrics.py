@@ -22,13 +22,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from gateway.exchange import Exchange
+from gateway.telemetry.live import KNOWN_METHODS
+from gateway.telemetry.process import is_alive, loop_lags, process_figures
 
 # Where the workers of one gateway keep their figures. prometheus-client's own variable.
 SHARED_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SAMPLE_SECONDS = 1.0
-_METHODS = frozenset(
-    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET"}
-)
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SERIES_KEPT = 5000
 
@@ -197,7 +196,7 @@ class Metrics:
     def _series(self, key: tuple[str, str, str, str, int, str]) -> Callable[[float], None]:
         """Where the durations of such requests go."""
         mount, stack, route, method, status, outcome = key
-        known = method in _METHODS
+        known = method in KNOWN_METHODS
         if len(self._seen) >= _SERIES_KEPT:
             # No service has so many routes; one that makes them up as it goes may.
             route, status = "(more)", 0
@@ -208,14 +207,14 @@ class Metrics:
         return observe
 
     async def sample(self) -> None:
-        """Keep the gauges right, until cancelled."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while True:
+        """Keep the gauges right, until cancelled; and leave the counters so."""
+        self._sample()
+        try:
+            async for late in loop_lags(SAMPLE_SECONDS):
+                self._lag.set(late)
+                self._sample()
+        finally:
             self._sample()
-            due = max(due + SAMPLE_SECONDS, loop.time())
-            await asyncio.sleep(due - loop.time())
-            self._lag.set(max(loop.time() - due, 0.0))
 
     async def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""
@@ -288,29 +287,18 @@ class Metrics:
         cpu_seconds = time.process_time()
         self._cpu.inc(max(cpu_seconds - self._cpu_seconds, 0.0))
         self._cpu_seconds = cpu_seconds
-        # Linux only; elsewhere these figures are left out.
-        with contextlib.suppress(OSError, ValueError):
-            status = Path("/proc/self/statm").read_text().split()
-            self._memory.set(int(status[1]) * os.sysconf("SC_PAGE_SIZE"))
-            self._descriptors.set(len(os.listdir("/proc/self/fd")))  # noqa: PTH208
-            self._threads.set(len(os.listdir("/proc/self/task")))  # noqa: PTH208
+        figures = process_figures()
+        if figures is not None:
+            self._memory.set(figures.memory_bytes)
+            self._descriptors.set(figures.descriptors)
+            self._threads.set(figures.threads)
 
 
 def _forget_dead(folder: Path) -> None:
     """Leave out the gauges of workers that are gone; what they have counted stays."""
     for file in folder.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{pid}").exists() and not _alive(pid):
+        if not is_alive(pid):
             # Whoever else is asked at this moment does the same.
             with contextlib.suppress(FileNotFoundError):
                 mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

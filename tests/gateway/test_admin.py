@@ -372,15 +372,19 @@ async def test_a_form_of_any_other_shape_is_a_wrong_token(body: bytes) -> None:
 
 
 async def test_a_form_is_small_and_soon_there() -> None:
-    """What is larger gets 413, announced or not; what stalls is not waited for without end."""
+    """What is larger is no token, announced or not; what stalls is not waited for without end."""
+    right = b"token=" + TOKEN.encode()
     async with front(**WITH_TOKEN) as gateway:
-        for body in (b"x" * 4097, [b"x" * 4000, b"x" * 97]):
-            answer = await gateway.ask("POST", "/_gateway/sign-in", (), body)
-            assert answer.status == 413
-    with mock.patch("gateway.edge._FORM", BodyRules(4096, 0.1, 0.1)):
+        for padding in (b"x" * 4097, [b"&x=" + b"x" * 4000, b"x" * 97]):
+            body = right + padding if isinstance(padding, bytes) else [right, *padding]
+            answer = await gateway.ask("POST", "/_gateway/sign-in", HTML, body)
+            assert answer.status == 401
+    with mock.patch("gateway.edge._ADMIN", BodyRules(4096, 0.1, 0.1)):
         async with front(**WITH_TOKEN) as gateway:
             answer = await gateway.ask("POST", "/_gateway/sign-in", (), [b"token="], stalls=True)
             assert answer.status == 408
+            answer = await gateway.ask("POST", "/_gateway/sign-in", (), b"x" * 4097)
+            assert answer.status == 413
 
 
 async def test_a_websocket_is_refused_or_finds_nothing() -> None:

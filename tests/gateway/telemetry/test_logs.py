@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from gateway.telemetry.logs import LogFormat, configure_logging
+from gateway.telemetry.lines import RememberedLines
+from gateway.telemetry.logs import LogFormat, _only_handler, configure_logging
 from tests.gateway.asgi import client_of
 from tests.gateway.telemetry.services import observed_gateway
 
@@ -83,6 +85,19 @@ async def test_the_access_line_is_the_record_of_the_exchange(stream: io.StringIO
     assert line["total_ms"] >= line["first_byte_ms"] > 0
     assert line["waited_ms"] >= 0
     assert "secret" not in str(line)
+
+
+async def test_access_lines_are_as_cheap_where_lines_are_remembered(stream: io.StringIO) -> None:
+    """Whoever remembers lines is no second handler that would want a record for each request."""
+    configure("json", stream)
+    assert _only_handler() is not None
+    task = asyncio.create_task(RememberedLines(10).keep())
+    await asyncio.sleep(0)
+    ours = logging.getLogger("gateway").handlers
+    assert [type(handler) for handler in ours][1:] == [RememberedLines]
+    assert _only_handler() is ours[0]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_query_strings_are_logged_where_it_is_asked_for(stream: io.StringIO) -> None:

@@ -1,0 +1,3 @@
+import { filterAsTyped } from "./filter.js";
+
+filterAsTyped();

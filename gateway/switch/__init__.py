@@ -1,0 +1,1 @@
+"""One public prefix served from two services, route by route, on evidence."""

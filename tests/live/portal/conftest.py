@@ -1,0 +1,109 @@
+"""A browser without internet, and the portal's pages for it to open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
+
+from tests.backends import require
+from tests.live.portal.serving import SeededPortal, serving
+
+SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong in it.
+
+    Attributes:
+        page: The page.
+        complaints: Errors of the console, errors of scripts and requests to other origins.
+    """
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+
+OpenPage = Callable[..., Watched]
+
+
+# Not for the session: while Playwright runs it holds this thread's event loop, which
+# asynchronous tests of other modules need.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=require("chromium"),
+            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def portal() -> Iterator[SeededPortal]:
+    """The pages over seeded facts, fresh for each test."""
+    with serving(SeededPortal()) as portal:
+        yield portal
+
+
+@pytest.fixture
+def open_page(browser: Browser, portal: SeededPortal) -> Iterator[OpenPage]:
+    """Opens a page of the portal, by its path below the prefix."""
+    contexts = []
+
+    def open_(
+        path: str, size: str = "desktop", scheme: str = "light", *, scripts: bool = True
+    ) -> Watched:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+            java_script_enabled=scripts,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        watched = Watched(context.new_page())
+        _watch(watched, portal.url)
+        watched.page.goto(portal.url + path)
+        return watched
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Where pictures go: the test's own folder, or the one that `PORTAL_SCREENSHOTS` names."""
+    folder = Path(os.environ.get("PORTAL_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _watch(watched: Watched, url: str) -> None:
+    origin = urlsplit(url).netloc
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            watched.complaints.append(f"console: {message.text}")
+
+    def raised(error: Error) -> None:
+        watched.complaints.append(f"script: {error}")
+
+    def asked(request: Request) -> None:
+        where = urlsplit(request.url)
+        if where.scheme not in {"data", "blob"} and where.netloc != origin:
+            watched.complaints.append(f"another origin: {request.url}")
+
+    watched.page.on("console", console)
+    watched.page.on("pageerror", raised)
+    watched.page.on("request", asked)
