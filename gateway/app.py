@@ -68,19 +68,12 @@ def create_app(
     async def root(scope: Scope, receive: Receive, send: Send) -> None:
         await gateway(scope, receive, send)
 
-    admin = AdminAccess(
-        Router(
-            [
-                *health_routes(health),
-                *_metrics_routes(settings, metrics),
-                *portal.routes(root, cookie.name if cookie else None),
-            ],
-            redirect_slashes=False,
-            default=NotFound("The gateway has no such endpoint."),
-        ),
-        settings.admin.token.get_secret_value(),
-        development=settings.environment == "development",
-    )
+    own_routes = [
+        *health_routes(health),
+        *_metrics_routes(settings, metrics),
+        *portal.routes(root, cookie.name if cookie else None),
+    ]
+    admin = _admin(settings, own_routes)
     mounts = [one.mount for one in mounted]
     # For each host too: a host's own mounts come before those for any host, the admin endpoints
     # before both.
@@ -103,6 +96,16 @@ def create_app(
         MountTable(mounts, nothing_mounted), [lifespan_middleware, *edge(settings, observers)]
     )
     return gateway
+
+
+def _admin(settings: Settings, routes: Sequence[Route]) -> AdminAccess:
+    """The gateway's own endpoints, for those who may see them."""
+    nothing = NotFound("The gateway has no such endpoint.")
+    return AdminAccess(
+        Router(routes, redirect_slashes=False, default=nothing),
+        settings.admin.token.get_secret_value(),
+        development=settings.environment == "development",
+    )
 
 
 class FrontDoor:

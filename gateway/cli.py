@@ -163,11 +163,14 @@ def _describe(service: Service) -> str:
 def _announce(address: str, configuration: Configuration, services: list[Service]) -> None:
     settings = configuration.checked()
     click.echo(f"\ngateway {__version__} listens on {address} ({settings.environment})")
+    # A Unix socket has no URLs: what is in front of it has.
+    base = address if address.startswith("http") else ""
     for service in services:
         click.echo(f"  {_describe(service)}")
         for path in documentation_paths(service):
-            click.echo(f"      {address}{path}")
-    click.echo(f"  {settings.admin.prefix}/readyz, {settings.admin.prefix}/metrics")
+            click.echo(f"      {service.mount.host or base}{path}")
+    admin = f"{base}{settings.server.root_path}{settings.admin.prefix}"
+    click.echo(f"  portal: {admin}/   API document: {admin}/docs")
     click.echo("Ctrl-C stops it.\n")
     sys.stdout.flush()
 
