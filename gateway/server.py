@@ -70,33 +70,36 @@ def serve(
     announce_address = functools.partial(announce, address)
     several = reload or settings.server.workers > 1
     counts = ConnectionCounts()
-    config = _Config(
-        # Together with the counts, so that both are the same ones in each worker.
-        functools.partial(_application, configuration, None if several else services, counts),
-        _limits(settings.server),
-        counts,
-        factory=True,
-        http=FrontDoorProtocol,
-        workers=1 if reload else settings.server.workers,
-        reload=reload,
-        reload_dirs=[str(configuration.project)] if reload else None,
-        lifespan="on",
-        interface="asgi3",
-        proxy_headers=False,
-        server_header=False,
-        # The gateway's own, from the record of each exchange.
-        access_log=False,
-        log_config=None,
-        timeout_keep_alive=settings.server.keep_alive_seconds,
-        # How long a worker that replaces another (SIGHUP) may take to start.
-        timeout_worker_healthcheck=math.ceil(settings.server.startup_seconds),
-        timeout_graceful_shutdown=_seconds_for_requests(settings.server),
-        ssl_certfile=tls[0] if tls else None,
-        ssl_keyfile=tls[1] if tls else None,
-        ssl_keyfile_password=settings.server.tls_key_password.get_secret_value() or None,
-    )
-    with _figures_folder(wanted=several):
-        return _run(config, configuration, listener, announce_address)
+    with _folder(wanted=several and not reload) as shared:
+        config = _Config(
+            # Together with the counts, so that both are the same ones in each worker.
+            functools.partial(
+                _application, configuration, None if several else services, counts, shared
+            ),
+            _limits(settings.server),
+            counts,
+            factory=True,
+            http=FrontDoorProtocol,
+            workers=1 if reload else settings.server.workers,
+            reload=reload,
+            reload_dirs=[str(configuration.project)] if reload else None,
+            lifespan="on",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            # The gateway's own, from the record of each exchange.
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=settings.server.keep_alive_seconds,
+            # How long a worker that replaces another (SIGHUP) may take to start.
+            timeout_worker_healthcheck=math.ceil(settings.server.startup_seconds),
+            timeout_graceful_shutdown=_seconds_for_requests(settings.server),
+            ssl_certfile=tls[0] if tls else None,
+            ssl_keyfile=tls[1] if tls else None,
+            ssl_keyfile_password=settings.server.tls_key_password.get_secret_value() or None,
+        )
+        with _figures_folder(wanted=several and settings.telemetry.metrics):
+            return _run(config, configuration, listener, announce_address)
 
 
 def _run(
@@ -238,7 +241,10 @@ class _Reloader(ChangeReload):  # type: ignore[misc, valid-type]
 
 
 def _application(
-    configuration: Configuration, services: list[Service] | None, counts: ConnectionCounts
+    configuration: Configuration,
+    services: list[Service] | None,
+    counts: ConnectionCounts,
+    shared: Path | None,
 ) -> Starlette:
     """The root application, in the process that serves it, with uvicorn's handlers in place."""
     settings = configuration.checked()
@@ -256,12 +262,8 @@ def _application(
     gc.freeze()
     health = Health()
     on_stop_signal(StopSignals(health, settings.server))
-    folder = os.environ.get(SHARED_FOLDER_VARIABLE) if settings.server.workers > 1 else None
-    surroundings = Surroundings(
-        configuration,
-        Path(folder) if folder else None,
-        functools.partial(findings, settings, services, os.environ),
-    )
+    find = functools.partial(findings, settings, services, os.environ)
+    surroundings = Surroundings(configuration, shared, find)
     return create_app(settings, services, health, counts, surroundings)
 
 
@@ -355,13 +357,23 @@ def _seconds_for_requests(server: ServerSettings) -> float:
 
 
 @contextlib.contextmanager
+def _folder(*, wanted: bool) -> Iterator[Path | None]:
+    """Where workers find each other: nobody else may, so it is never one that is there already."""
+    if not wanted:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="gateway-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
 def _figures_folder(*, wanted: bool) -> Iterator[None]:
     """Where workers keep their figures, so that each can tell those of all."""
     if not wanted or os.environ.get(SHARED_FOLDER_VARIABLE):
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="gateway-", ignore_cleanup_errors=True) as folder:
-        os.environ[SHARED_FOLDER_VARIABLE] = folder
+    with _folder(wanted=True) as folder:
+        os.environ[SHARED_FOLDER_VARIABLE] = str(folder)
         try:
             yield
         finally:

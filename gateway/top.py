@@ -41,7 +41,10 @@ class Overviews:
         below = urlsplit(url).path.rstrip("/") or _ADMIN_PREFIX
         self._url = httpx.URL(url).copy_with(path=f"{below}/api/overview", query=None)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(headers=headers, timeout=_ANSWER_SECONDS, transport=transport)
+        # No proxy that the environment names: the token is for the gateway alone.
+        self._client = httpx.Client(
+            headers=headers, timeout=_ANSWER_SECONDS, transport=transport, trust_env=False
+        )
 
     def look(self) -> Mapping[str, Any]:
         """The overview.

@@ -114,6 +114,6 @@ class Portal:
                 signed_in_by_token=bool(admin.token.get_secret_value()),
             ),
             *api_routes(self._facts, self._health),
-            compare_route(root, self._settings),
+            compare_route(root, self._settings, self._health),
             *documentation_routes(self._services, cookie, admin.prefix),
         ]

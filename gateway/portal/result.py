@@ -108,8 +108,17 @@ def _json_text(value: Any) -> str:
 
 
 def _runs(series: Sequence[Sequence[Reply]]) -> dict[str, Any] | None:
-    """The latencies of all runs in which both answered; none for a single one."""
-    whole = [pair for pair in zip(*series, strict=True) if not any(reply.fault for reply in pair)]
+    """The latencies of all runs in which both answered as at first; none for a single one.
+
+    What the gateway refuses, by a rate limit for one, says nothing of the services.
+    """
+    pairs = list(zip(*series, strict=True))
+    statuses = [reply.status for reply in pairs[0]]
+    whole = [
+        pair
+        for pair in pairs
+        if not any(reply.fault for reply in pair) and [one.status for one in pair] == statuses
+    ]
     if len(whole) < 2:  # noqa: PLR2004 - one is no series
         return None
     seconds = [[pair[side].seconds for pair in whole] for side in (0, 1)]
@@ -145,7 +154,10 @@ def _notes_of_runs(
             told = ", ".join(
                 f"{count} times {status or 'none'}" for status, count in statuses.items()
             )
-            notes.append(f"Not all answers of {asked.mount} have one status: {told}.")
+            notes.append(
+                f"Not all answers of {asked.mount} have one status: {told}. "
+                "The latencies are of those runs that went as the first."
+            )
     if len(series[0]) > 1 and question.method not in SAFE:
         notes.append(f"Each run was a {question.method} of its own in both services.")
     return notes

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.config import Settings
+from gateway.health import Health
 from gateway.portal.in_process import InProcess, Reply
 from gateway.portal.question import (
     Asked,
@@ -53,15 +54,18 @@ class Patience:
     all_seconds: float = 30.0
 
 
-def compare_route(app: ASGIApp, settings: Settings, patience: Patience | None = None) -> Route:
+def compare_route(
+    app: ASGIApp, settings: Settings, health: Health, patience: Patience | None = None
+) -> Route:
     """The endpoint, below the admin prefix.
 
     Args:
         app: The gateway's root application.
         settings: The gateway's settings.
+        health: Tells of the stop.
         patience: How long a comparison may take.
     """
-    side_by_side = SideBySide(InProcess(app), settings, patience or Patience())
+    side_by_side = SideBySide(InProcess(app), settings, health, patience or Patience())
     return Route("/api/compare", side_by_side.answer, methods=["POST"])
 
 
@@ -71,12 +75,16 @@ class SideBySide:
     Args:
         gateway: Where to.
         settings: The gateway's settings.
+        health: Tells of the stop.
         patience: How long it may take.
     """
 
-    def __init__(self, gateway: InProcess, settings: Settings, patience: Patience) -> None:
+    def __init__(
+        self, gateway: InProcess, settings: Settings, health: Health, patience: Patience
+    ) -> None:
         self._gateway = gateway
         self._settings = settings
+        self._health = health
         self._patience = patience
         self._running = False
 
@@ -84,15 +92,15 @@ class SideBySide:
         """Answer a request for a comparison."""
         try:
             question = read_question(await request.body())
-            _refuse_credentials(question, request)
+            _refuse_credentials(question, self._settings.admin.token.get_secret_value())
             origin = _origin(request, self._settings.admin.prefix)
             mounts = self._settings.mounts
             both = ask_of_both(question, mounts, self._settings.admin.prefix, origin)
+            asking = _Both(self._gateway, self._settings, question, both, request)
         except Unaskable as error:
             return problem(request.scope, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
-        asking = _Both(self._gateway, self._settings, question, both, request)
         if question.times == 1:
             return _json(await self._compare(asking))
         if self._running:
@@ -128,8 +136,11 @@ class SideBySide:
             ]
             if silent:
                 return f"as {' and '.join(silent)} did not answer in full"
-            left = until - time.monotonic()
-            if left <= 0:
+            if self._health.stopping:
+                return "as the gateway stops"
+            if await asking.nobody_waits():
+                return "as nobody waits for them"
+            if time.monotonic() >= until:
                 return f"after {self._patience.all_seconds:g} seconds"
             # Each goes first as often as the other, so that none has the warmer caches.
             last = await asking.ask_both(self._patience.one_seconds, turned=index % 2 == 1)
@@ -168,6 +179,11 @@ class _Both:
         # A prefix of the settings is put before every request; a proxy's was said by headers.
         public = _origin(request, settings.admin.prefix).prefix
         self._root_path = "" if settings.server.root_path else public
+        self.nobody_waits = request.is_disconnected
+        try:
+            self._requests = {asked.mount: self._written(asked) for asked in both}
+        except httpx.InvalidURL as error:
+            raise Unaskable([f"target: {error}"]) from None
 
     async def ask_both(self, seconds: float, *, turned: bool = False) -> tuple[Reply, Reply]:
         """Send it to each, one after the other.
@@ -182,6 +198,10 @@ class _Both:
         return await self._ask(self.both[0], seconds), await self._ask(self.both[1], seconds)
 
     async def _ask(self, asked: Asked, seconds: float) -> Reply:
+        request = self._requests[asked.mount]
+        return await self._gateway.ask(request, self._scope, self._root_path, seconds)
+
+    def _written(self, asked: Asked) -> httpx.Request:
         question = self.question
         named = {name.lower() for name in question.headers}
         headers = [("Host", asked.host)]
@@ -194,21 +214,20 @@ class _Both:
         ]
         if self._cookies:
             headers.append(("Cookie", self._cookies))
-        request = httpx.Request(
+        return httpx.Request(
             question.method,
             # The host is in its header, and need not be one that URLs can have.
             f"{self._scheme}://gateway{self._root_path}{asked.target}",
             headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
             content=question.body.encode() or None,
         )
-        return await self._gateway.ask(request, self._scope, self._root_path, seconds)
 
 
-def _refuse_credentials(question: Question, request: Request) -> None:
-    """Services are none of those whom the admin token is for."""
-    own = request.headers.get("authorization")
-    if own and question.header("authorization") == own:
-        raise Unaskable(["headers: Authorization has the admin token, which no service is to see."])
+def _refuse_credentials(question: Question, token: str) -> None:
+    """Services are none of those whom the admin token is for, however it is wrapped up."""
+    for name, value in question.headers.items():
+        if token and token in value:
+            raise Unaskable([f"headers: {name} has the admin token, which no service is to see."])
 
 
 def _cookies(question: Question, request: Request) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import socket
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import httpx
@@ -172,3 +174,25 @@ def test_the_command_says_in_one_line_what_is_wrong() -> None:
     assert done.exit_code == 1
     assert done.output.startswith(f"gateway: {url}/_gateway/api/overview: ")
     assert len(done.output.splitlines()) == 1
+
+
+def test_no_proxy_is_given_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever the environment names."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"mounts": []}).encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Nothing."""
+
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        found = Overviews(f"http://127.0.0.1:{server.server_port}", TOKEN).look()
+        thread.join(5)
+    assert found == {"mounts": []}

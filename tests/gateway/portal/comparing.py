@@ -292,7 +292,7 @@ async def portal(
     )
     try:
         async with front(*services, edge=edge, **settings) as gateway:
-            route = compare_route(gateway.app, checked, patience)
+            route = compare_route(gateway.app, checked, gateway.health, patience)
             router = Router([Mount(checked.admin.prefix, routes=[route])])
             proxies = TrustedProxies(router, checked.edge.trusted_proxies, checked.server.root_path)
             app = ExchangeMiddleware(ProblemsMiddleware(proxies))

@@ -340,3 +340,24 @@ def test_a_slow_client_of_tls_gets_all_of_its_last_answer(loop: Any, tmp_path: P
             time.sleep(1.5)
             received += len(rest_of(connection))
         assert received > size
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_request_that_waited_for_the_process_is_answered(loop: Any) -> None:
+    """A process that got no time finds deadline and request at once: the request counts."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        loops.append(asyncio.get_running_loop())
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with front(loop, header_seconds=0.3) as server:
+        install(server, answer)
+        server.ask(get())
+        with server.client(b"GET / HTTP/1.1\r\n") as connection:
+            time.sleep(0.1)
+            loops[0].call_soon_threadsafe(time.sleep, 0.6)
+            time.sleep(0.1)
+            connection.sendall(b"Host: localhost\r\nConnection: close\r\n\r\n")
+            assert rest_of(connection).startswith(b"HTTP/1.1 204")
