@@ -22,12 +22,12 @@ $(shell rm -f $(VENV)/.created)
 endif
 endif
 
-.PHONY: help setup run test check bench soak lock clean
+.PHONY: help setup run test check bench soak screenshots lock clean
 
 help: ## List the targets.
 	@echo 'usage: make TARGET [ARGS="arguments for the command"] [PYTHON=/path/to/python3]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.dev ## Prepare .venv with everything for development, and start nothing.
 	@echo 'Ready: $(VENV)'
@@ -49,6 +49,9 @@ bench: $(VENV)/.dev ## Measure the gateway beside its peers; needs wrk (ARGS="--
 
 soak: $(VENV)/.dev ## Ask and abuse the gateway for 15 minutes; is it flat? Linux (ARGS="--minutes 2").
 	@$(PY) -m benchmarks.soak $(ARGS)
+
+screenshots: $(VENV)/.dev ## Take the pictures of the README anew; needs Chromium.
+	@$(PY) -m tests.live.portal.screenshots
 
 lock: build/lock/.created ## Write both lock files anew, versions kept (ARGS="--upgrade" for newer ones).
 	@$(LOCK) --extra postgres --extra redis --group build -o requirements.lock $(ARGS)

@@ -51,12 +51,14 @@ class Peer:
         command: Its program and arguments; `{port}` stands for the port to listen on.
         prefix: Where it serves the application: empty, or `/flask`.
         background: What it is asked all the while that it is measured.
+        stream: The path of an event stream that somebody reads all the while; empty: none.
     """
 
     name: str
     command: tuple[str, ...]
     prefix: str = ""
     background: Row | None = None
+    stream: str = ""
 
     def command_on(self, port: int) -> list[str]:
         """The command line that serves on a port."""
@@ -193,6 +195,7 @@ GRANIAN = Peer(
     ),
 )
 GUNICORN = gunicorn(FLASK_APP)
+SERVICES = gateway("gateway.toml", prefix="/fastapi")
 BRIDGE = gateway("bridge.toml")
 A2WSGI = gateway("a2wsgi.toml", "a2wsgi")
 
@@ -207,7 +210,7 @@ _PROBES = (_PROBE, replace(_PROBE, pause_ms=0))
 COMPARISONS = (
     Comparison(
         "fastapi",
-        contender=gateway("gateway.toml", prefix="/fastapi"),
+        contender=SERVICES,
         baselines=(uvicorn("uvicorn", FASTAPI_SERVICE, "--factory", "--lifespan", "on"),),
         rows=(Row("/"), Row("/items/1")),
         bars=(Bar("uvicorn", "throughput", 0.90),),
@@ -283,5 +286,14 @@ COMPARISONS = (
         baselines=(replace(BRIDGE, name="gateway, idle"),),
         rows=_PROBES,
         bars=(Bar("gateway, idle", "p99", 1.5, aim=1.1),),
+    ),
+    Comparison(
+        "portal",
+        contender=replace(SERVICES, name="portal open", stream="/_gateway/api/overview/stream"),
+        baselines=(replace(SERVICES, name="portal closed"),),
+        rows=(Row("/"),),
+        bars=(Bar("portal closed", "throughput", 0.97),),
+        # An event comes every two seconds.
+        times=2,
     ),
 )

@@ -164,6 +164,11 @@ def _remarks(result: Result) -> list[str]:
         for peer in comparison.peers
         if peer.background
     ]
+    remarks += [
+        f"{peer.name}: at the same time one reader of {peer.stream}."
+        for peer in comparison.peers
+        if peer.stream
+    ]
     if comparison.access_logs:
         remarks.append("access logs of all peers, each into a file.")
     if aim := comparison.p99_aim_ms:

@@ -13,7 +13,7 @@ from benchmarks.cores import Cores, pinned
 from benchmarks.limit import flask_call_ms
 from benchmarks.peers import Comparison, Figure, Limit, Peer, Row
 from benchmarks.ratios import Ratio, ratio
-from benchmarks.serving import Answer, Folder, PeerFailedError, Server, ask, serving
+from benchmarks.serving import Answer, Folder, PeerFailedError, Server, ask, reading, serving
 from benchmarks.wrk import Measurement
 
 WARM_UP_SECONDS = 1
@@ -127,7 +127,8 @@ def measure(comparison: Comparison, plan: Plan) -> Result:
             for row in comparison.rows:
                 for peer in order(comparison.peers, number):
                     _check_answers(peer, servers[peer], row, expected)
-                    _measure_row(peer, servers[peer], row, plan, result)
+                    with reading(servers[peer].port, peer.stream):
+                        _measure_row(peer, servers[peer], row, plan, result)
             if comparison.limit is not None:
                 _measure_limit(comparison.limit, plan, result)
     return result

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -134,6 +135,46 @@ def ask(port: int, path: str, body_bytes: int = 0) -> Answer:
         return Answer(response.status, response.read())
     finally:
         connection.close()
+
+
+@contextmanager
+def reading(port: int, path: str) -> Iterator[None]:
+    """Read an event stream of a server on this machine until the block ends; empty: none.
+
+    Raises:
+        PeerFailedError: There is none, or it ended before that.
+    """
+    if not path:
+        yield
+        return
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        host = f"127.0.0.1:{port}"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        head = b""
+        while b"\nevent: " not in head:
+            piece = connection.recv(65536)
+            head += piece
+            if not piece or not head.startswith(b"HTTP/1.1 200 "[: len(head)]):
+                raise PeerFailedError(f"{path} is no event stream: {head[:2000]!r}")
+        ended = threading.Event()
+        reader = threading.Thread(target=_read_on, args=(connection, ended), daemon=True)
+        reader.start()
+        try:
+            yield
+            if ended.is_set():
+                raise PeerFailedError(f"{path} ended while it was read")
+        finally:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            reader.join(STOP_SECONDS)
+
+
+def _read_on(connection: socket.socket, ended: threading.Event) -> None:
+    """Read all that comes, and say when nothing more does."""
+    with suppress(OSError):
+        while connection.recv(65536):
+            pass
+    ended.set()
 
 
 def _free_port() -> int:

@@ -15,7 +15,7 @@ from functools import partial
 from html import escape
 from http import HTTPStatus
 from types import MappingProxyType
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode
 
 from itsdangerous import BadSignature, TimestampSigner
 from limits import parse
@@ -40,6 +40,7 @@ _COOKIE_SECONDS = 12 * 3600
 _ATTEMPTS = parse("10/minute")
 # A token, and where to go with it. Anybody may send one.
 _FORM_BYTES = 4096
+_FOLLOWING_BYTES = 3072
 _SIGN_IN = "/sign-in"
 _SIGN_OUT = "/sign-out"
 _LOOPBACK_NAMES = frozenset({"localhost", "[::1]"})
@@ -127,7 +128,10 @@ class AdminAccess:
         if self._has_cookie(scope):
             return self.app
         if request is not None and request.method == "GET" and accepts_html(scope):
-            where = f"{scope['root_path']}{_SIGN_IN}?next={quote(_below(scope))}"
+            following = quote(_below(scope))
+            if scope["query_string"]:
+                following += f"?{scope['query_string'].decode('latin-1')}"
+            where = f"{scope['root_path']}{_SIGN_IN}?next={quote(following)}"
             return RedirectResponse(where, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
         return partial(refuse, SignInNeeded())
 
@@ -237,11 +241,19 @@ def _below(scope: Scope) -> str:
     return path.removeprefix(scope["root_path"])
 
 
-def _sound(path: str) -> str:
-    """Where to go after signing in: below the prefix, nowhere else."""
+def _sound(target: str) -> str:
+    """Where to go after signing in, path and query: below the prefix, nowhere else."""
+    quoted, _, query = target.partition("?")
+    path = unquote(quoted)
     segments = path.split("/")
     sound = path.startswith("/") and not {"", ".", ".."} & set(segments[1:-1])
-    return quote(path) if sound and segments[-1] not in {".", ".."} else "/"
+    if not sound or segments[-1] in {".", ".."}:
+        return "/"
+    # Put together anew, so that nothing in it means anything but a field and its value.
+    fields = urlencode(parse_qsl(query, keep_blank_values=True))
+    following = quote(path) + (f"?{fields}" if fields else "")
+    # It has to fit the form, beside the token.
+    return following if len(quote(following, safe="")) <= _FOLLOWING_BYTES else "/"
 
 
 async def _read_form(request: Request) -> Mapping[str, str]:

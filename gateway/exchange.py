@@ -148,6 +148,12 @@ class Exchange:
         self.connection = None
 
     @property
+    def is_stream(self) -> bool:
+        """Whether its answer has no end of its own: a WebSocket, or server-sent events."""
+        content_type = self.answer_fields.get(b"content-type", b"")
+        return self.websocket or content_type[:17].lower() == b"text/event-stream"
+
+    @property
     def client_left(self) -> bool:
         """Whether the client has left, as far as can be known: a server may not tell."""
         return self.connection is None or self.connection.disconnected

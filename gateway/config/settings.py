@@ -189,14 +189,14 @@ class TelemetrySettings(Section):
         "true or false",
     )
     remembered_requests: int = _setting(
-        2000,
+        10_000,
         "How many of the last requests each worker keeps in memory, for the portal; 0 for none.",
         "an integer from 0 to 1000000",
         ge=0,
         le=1_000_000,
     )
     remembered_lines: int = _setting(
-        5000,
+        10_000,
         "How many of the last log lines of requests it keeps beside them; 0 for none.",
         "an integer from 0 to 1000000",
         ge=0,

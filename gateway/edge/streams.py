@@ -37,7 +37,7 @@ class EndStreams:
     def _end_all(self) -> None:
         # The signal arrives between any two steps of the loop, or in a thread beside it.
         for exchange in self._known():
-            if _is_stream(exchange) and not exchange.complete:
+            if exchange.is_stream and not exchange.complete:
                 exchange.end()
 
     def _known(self) -> list[Exchange]:
@@ -46,8 +46,3 @@ class EndStreams:
                 return list(self._running)
             except RuntimeError:  # one was added meanwhile
                 continue
-
-
-def _is_stream(exchange: Exchange) -> bool:
-    content_type = exchange.answer_fields.get(b"content-type", b"")
-    return exchange.websocket or content_type[:17].lower() == b"text/event-stream"

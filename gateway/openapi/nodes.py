@@ -39,8 +39,14 @@ _QUOTED = frozenset({"const", "default", "enum", "example", "value"})
 
 
 def plain(document: Any) -> Node:
-    """A document as it would be sent: keys are texts, and nothing is shared with its service."""
-    found: Node = json.loads(json.dumps(document, default=str))
+    """A document as it can be sent: keys are texts, and nothing is shared with its service.
+
+    What JSON does not know is said as near as may be: infinite numbers and those that are none are
+    null, and half a surrogate pair, which no UTF-8 has, is the replacement character.
+    """
+    text = json.dumps(document, default=str, ensure_ascii=False)
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    found: Node = json.loads(text, parse_constant=lambda _: None)
     return found
 
 

@@ -7,13 +7,13 @@ import functools
 import json
 import platform
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway import __version__
@@ -93,6 +93,31 @@ class Watched:
         }
 
 
+class Shared:
+    """A document that is made once in a while, however many look.
+
+    Args:
+        make: Makes it.
+    """
+
+    def __init__(self, make: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        self._make = make
+        self._last: tuple[float, dict[str, Any]] | None = None
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> dict[str, Any]:
+        """The last one, if it is fresh."""
+        async with self._lock:
+            if self._last is None or time.monotonic() - self._last[0] >= _FRESH_SECONDS:
+                document = await self._make()
+                self._last = time.monotonic(), document
+            return self._last[1]
+
+    def forget(self) -> None:
+        """Make another one the next time."""
+        self._last = None
+
+
 class GroupFacts:
     """What all workers know together.
 
@@ -119,9 +144,8 @@ class GroupFacts:
         self._find = find
         self._history = History()
         self._about: facts.About | None = None
-        self._listed: list[facts.ListedRoute] = []
-        self._last: tuple[float, dict[str, Any]] | None = None
-        self._lock = asyncio.Lock()
+        self._listed: tuple[list[facts.ListedRoute], list[dict[str, Any]]] | None = None
+        self.shared = {"overview": Shared(self._overview), "routes": Shared(self._routes)}
 
     async def keep(self) -> None:
         """Answer the other workers, until cancelled."""
@@ -129,41 +153,45 @@ class GroupFacts:
 
     async def overview(self) -> dict[str, Any]:
         """The process group and its mounts, a second old at most."""
-        async with self._lock:
-            now = time.monotonic()
-            if self._last is not None and now - self._last[0] < _FRESH_SECONDS:
-                return self._last[1]
-            if self._about is None:
-                # It reads the metadata of all that is installed.
-                self._about = await asyncio.to_thread(self._describe)
-            workers = await self._group.ask("overview", since=self._history.since(now))
-            # Beside the event loop: the first time it is 15 minutes of all workers.
-            document = await asyncio.to_thread(
-                facts.overview, self._about, workers, self._history, time.time()
-            )
-            self._last = time.monotonic(), document
-            return document
+        return await self.shared["overview"].get()
 
     async def routes(self) -> dict[str, Any]:
-        """Every route of every service, and the pairs among them."""
-        if not self._listed:
-            settings = self._read.checked()
-            root_path = settings.server.root_path
-            documents = f"{root_path}{settings.admin.prefix}/docs"
-            self._listed = facts.listed_routes(self._services, root_path, documents)
-        answers = await self._group.ask("routes")
-        figures = merge_routes(row for rows in answers for row in rows)
-        return facts.routes(self._listed, figures)
+        """Every route of every service, and the pairs among them, a second old at most."""
+        return await self.shared["routes"].get()
 
     async def request(self, request_id: str) -> dict[str, Any]:
         """What is kept of one request."""
-        answers = await self._group.ask("request", request_id=request_id)
-        return facts.request(request_id, answers)
+        told = await self._group.ask("request", request_id=request_id)
+        return facts.request(request_id, told.answers, told.silent)
 
     async def configuration(self) -> dict[str, Any]:
         """The effective settings, and what `gateway check` finds."""
         found = await asyncio.to_thread(lambda: list(self._find()))
         return effective.configuration(self._read, found)
+
+    async def _overview(self) -> dict[str, Any]:
+        if self._about is None:
+            # It reads the metadata of all that is installed.
+            self._about = await asyncio.to_thread(self._describe)
+        told = await self._group.ask("overview", since=self._history.since(time.monotonic()))
+        # Beside the event loop: the first time it is 15 minutes of all workers.
+        return await asyncio.to_thread(
+            facts.overview, self._about, told.answers, self._history, time.time(), told.silent
+        )
+
+    async def _routes(self) -> dict[str, Any]:
+        told = await self._group.ask("routes")
+        # Beside the event loop, as there may be thousands.
+        return await asyncio.to_thread(self._routes_of, told.answers)
+
+    def _routes_of(self, answers: Iterable[Iterable[Sequence[Any]]]) -> dict[str, Any]:
+        if self._listed is None:
+            settings = self._read.checked()
+            root_path = settings.server.root_path
+            documents = f"{root_path}{settings.admin.prefix}/docs"
+            listed = facts.listed_routes(self._services, root_path, documents)
+            self._listed = listed, facts.listed_pairs(listed)
+        return facts.routes(*self._listed, merge_routes(row for rows in answers for row in rows))
 
     def _describe(self) -> facts.About:
         distributions = _distribution_versions(self._services)
@@ -195,7 +223,7 @@ def api_routes(
         return Response(own_document(), media_type="application/json", headers=_UNCACHED)
 
     async def overview(request: Request) -> Response:
-        return JSONResponse(await group_facts.overview(), headers=_UNCACHED)
+        return await _answer(await group_facts.overview())
 
     async def stream(request: Request) -> Response:
         return StreamingResponse(
@@ -205,14 +233,14 @@ def api_routes(
         )
 
     async def routes(request: Request) -> Response:
-        return JSONResponse(await group_facts.routes(), headers=_UNCACHED)
+        return await _answer(await group_facts.routes())
 
     async def one_request(request: Request) -> Response:
         found = await group_facts.request(request.path_params["request_id"])
-        return JSONResponse(found, headers=_UNCACHED)
+        return await _answer(found)
 
     async def configuration(request: Request) -> Response:
-        return JSONResponse(await group_facts.configuration(), headers=_UNCACHED)
+        return await _answer(await group_facts.configuration())
 
     return [
         Route("/api/openapi.json", document),
@@ -234,6 +262,13 @@ async def overviews(
         text = await asyncio.to_thread(json.dumps, document)
         yield f"event: overview\ndata: {text}\n\n"
         await asyncio.sleep(stream_seconds)
+
+
+async def _answer(document: Mapping[str, Any]) -> Response:
+    # In ASCII, which has a word for all that a string may hold; beside the event loop, as it may be
+    # long.
+    text = await asyncio.to_thread(json.dumps, document, separators=(",", ":"))
+    return Response(text, media_type="application/json", headers=_UNCACHED)
 
 
 def _distribution_versions(services: Iterable[Service]) -> dict[str, list[str]]:

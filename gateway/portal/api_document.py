@@ -16,6 +16,9 @@ _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _SECONDS: Schema = {"type": ["number", "null"], "minimum": 0, "description": "null: nothing ended"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _FLAG: Schema = {"type": "boolean"}
+_UNKNOWN = "null: not known, as it is one of the routes that are counted together"
+_SILENT_ARE = "Workers, by pid, that live and gave no answer: what they know is missing."
+_SILENT: Schema = {"type": "array", "items": _WHOLE, "description": _SILENT_ARE}
 _POINTS = 180
 
 
@@ -60,6 +63,7 @@ def api_document(version: str) -> Schema:
                 "Configuration": _configuration(),
                 "Question": Question.model_json_schema(),
                 "Comparison": _comparison(),
+                "Problem": _problem(),
             },
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
@@ -70,12 +74,18 @@ def api_document(version: str) -> Schema:
 
 
 def _get(name: str, summary: str, schema: str) -> Schema:
-    return {"get": {"operationId": name, "summary": summary, "responses": {"200": _answer(schema)}}}
+    responses = {"200": _answer(schema), "4XX": _refusal()}
+    return {"get": {"operationId": name, "summary": summary, "responses": responses}}
 
 
 def _answer(schema: str) -> Schema:
     content = {"application/json": {"schema": _reference(schema)}}
     return {"description": schema, "content": content}
+
+
+def _refusal(why: str = "Not for whoever asks.") -> Schema:
+    content = {"application/problem+json": {"schema": _reference("Problem")}}
+    return {"description": why, "content": content}
 
 
 def _stream() -> Schema:
@@ -85,7 +95,10 @@ def _stream() -> Schema:
             "operationId": "overview_stream",
             "summary": "The overview every two seconds, as server-sent events.",
             "description": "`event: overview`; its data is an `Overview`.",
-            "responses": {"200": {"description": "Events without end.", "content": events}},
+            "responses": {
+                "200": {"description": "Events without end.", "content": events},
+                "4XX": _refusal(),
+            },
         }
     }
 
@@ -99,33 +112,18 @@ def _compare() -> Schema:
             "requestBody": {"required": True, "content": body},
             "responses": {
                 "200": _answer("Comparison"),
-                "4XX": {
-                    "description": "It cannot be asked.",
-                    "content": {"application/problem+json": {"schema": {"type": "object"}}},
-                },
+                "4XX": _refusal("It cannot be asked, or not now, or not by whoever asks."),
             },
         }
     }
 
 
 def _overview() -> Schema:
-    worker = _object(
-        pid=_WHOLE,
-        memory_bytes=_WHOLE,
-        threads=_WHOLE,
-        uptime_seconds=_NUMBER,
-        event_loop_lag_seconds=_NUMBER,
-    )
-    error = _object(
-        time=_TIME,
-        request_id=_TEXT,
-        mount=_TEXT,
-        method=_TEXT,
-        path=_TEXT,
-        route=_TEXT,
-        status=_WHOLE,
-        outcome=_TEXT,
-    )
+    lag = {**_NUMBER, "description": "The most of the last 10 s."}
+    wholes = dict.fromkeys(("pid", "memory_bytes", "threads"), _WHOLE)
+    worker = _object(uptime_seconds=_NUMBER, event_loop_lag_seconds=lag, **wholes)
+    texts = dict.fromkeys(("request_id", "mount", "method", "path", "route", "outcome"), _TEXT)
+    error = _object(time=_TIME, status=_WHOLE, **texts)
     return _object(
         version=_TEXT,
         python=_TEXT,
@@ -133,9 +131,11 @@ def _overview() -> Schema:
         started=_TIME,
         uptime_seconds=_NUMBER,
         draining=_FLAG,
+        well={**_FLAG, "description": "All mounts are ready, no worker drains or is silent."},
         workers=_list(worker),
+        silent=_SILENT,
         memory_bytes=_WHOLE,
-        event_loop_lag_seconds=_NUMBER,
+        event_loop_lag_seconds=lag,
         step_seconds=_WHOLE,
         mounts=_list(_reference("Mount")),
         errors={**_list(error), "maxItems": 50, "description": "The newest first."},
@@ -177,12 +177,12 @@ def _routes() -> Schema:
         template=_TEXT,
         path=_TEXT,
         documentation=_TEXT,
-        requests=_WHOLE,
-        requests_per_second=_NUMBER,
-        error_rate=_SHARE,
+        requests=_or_null(_WHOLE),
+        requests_per_second=_or_null(_NUMBER),
+        error_rate=_or_null(_SHARE),
         **_percentiles(),
     )
-    both = {**_list(_WHOLE), "minItems": 2, "maxItems": 2, "description": "Indexes of `routes`."}
+    both = {**_two(_WHOLE), "description": "Indexes of `routes`."}
     return _object(
         routes=_list(route),
         pairs=_list(_object(methods=_list(_TEXT), path=_TEXT, routes=both)),
@@ -193,16 +193,11 @@ def _request() -> Schema:
     line = _object(timestamp=_TIME, level=_TEXT, logger=_TEXT, event=_TEXT)
     line["properties"]["exception"] = _TEXT
     milliseconds = {"type": ["number", "null"]}
+    texts = ("request_id", "method", "path", "mount", "stack", "route", "client")
     record = _object(
         time=_TIME,
-        request_id=_TEXT,
-        method=_TEXT,
-        path=_TEXT,
         status=_WHOLE,
-        mount=_TEXT,
-        stack=_TEXT,
-        route=_TEXT,
-        client=_TEXT,
+        **dict.fromkeys(texts, _TEXT),
         outcome={"enum": ["ok", "client left", "timeout", "rejected", "error"]},
         bytes_in=_WHOLE,
         bytes_out=_WHOLE,
@@ -217,6 +212,7 @@ def _request() -> Schema:
         worker={"type": ["integer", "null"]},
         record={"anyOf": [record, {"type": "null"}]},
         lines=_list(line),
+        silent=_SILENT,
     )
 
 
@@ -238,33 +234,38 @@ def _comparison() -> Schema:
     answer = _object(
         mount=_TEXT,
         url=_TEXT,
-        status=_WHOLE,
-        headers=_list(_list(_TEXT)),
-        body=_TEXT,
-        truncated=_FLAG,
+        status={**_WHOLE, "description": "0: there was no answer."},
+        headers=_list(_two(_TEXT)),
+        body={**_TEXT, "description": "The first 256 KiB."},
+        truncated={**_FLAG, "description": "Whether there is more of the body."},
         seconds=_NUMBER,
     )
     difference = _object(
         kind={"enum": ["status", "header", "json", "text"]},
         where={**_TEXT, "description": "A header's name or a JSON Pointer."},
-        values=_list({"type": ["string", "null"]}),
+        values=_two({"type": ["string", "null"], "description": "null: it is not there."}),
         why=_TEXT,
     )
     runs = _object(
-        times=_WHOLE,
-        seconds=_list(_list(_NUMBER)),
-        medians=_list(_NUMBER),
-        ratio=_NUMBER,
-        spread=_list(_NUMBER),
+        times={"type": "integer", "minimum": 2},
+        seconds={**_two(_list(_NUMBER)), "description": "In the order of the runs."},
+        medians=_two(_NUMBER),
+        ratio={**_NUMBER, "description": "The second median over the first."},
+        spread=_two(_NUMBER),
     )
     return _object(
-        answers=_list(answer),
+        answers=_two(answer),
         equal=_FLAG,
         differences=_list(difference),
         runs={"anyOf": [runs, {"type": "null"}]},
-        curl=_list(_TEXT),
-        notes=_list(_TEXT),
+        curl={**_two(_TEXT), "description": "A line for a shell, for each mount."},
+        notes={**_list(_TEXT), "description": "What else there is to know, in sentences."},
     )
+
+
+def _problem() -> Schema:
+    texts = dict.fromkeys(("type", "title", "detail", "instance", "request_id"), _TEXT)
+    return _object(status=_WHOLE, **texts)
 
 
 def _percentiles() -> Mapping[str, Schema]:
@@ -277,6 +278,14 @@ def _reference(schema: str) -> Schema:
 
 def _list(of: Schema) -> Schema:
     return {"type": "array", "items": of}
+
+
+def _or_null(of: Schema) -> Schema:
+    return {**of, "type": [of["type"], "null"], "description": _UNKNOWN}
+
+
+def _two(of: Schema) -> Schema:
+    return {**_list(of), "minItems": 2, "maxItems": 2}
 
 
 def _object(**properties: Schema) -> Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +18,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from gateway.loading import Service
-from gateway.openapi import document, located
+from gateway.openapi import MISSING, document, located, written
 
 # Both programs write their styles into the page; ReDoc searches in a worker that it makes itself.
 POLICY = (
@@ -26,6 +26,8 @@ POLICY = (
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+# For how long a document stands in which a service is missing: each ask costs the whole of it.
+AGAIN_SECONDS = 5.0
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _REDOC = "redoc.standalone.js"
 # The one thing that ReDoc fetches from elsewhere, and what stands in its place: nothing to see.
@@ -69,7 +71,9 @@ _REDOC_PAGE = _PAGE.format(
     script=f"redoc/{_REDOC}",
     start="redoc/start.js",
 )
-_START_REDOC = """Redoc.init("openapi.json", {}, document.getElementById("page"));
+# Descriptions are the services' own, and so are scripts of this origin, which the policy lets run:
+# not even a frame is taken from what they say. Swagger UI takes none by itself.
+_START_REDOC = """Redoc.init("openapi.json", {sanitize: true}, document.getElementById("page"));
 """
 
 
@@ -109,7 +113,10 @@ class _Sent:
 
 
 class _Answers:
-    """What has to be made once: on the first ask, in a thread."""
+    """What has to be made once: on the first ask, in a thread.
+
+    A document in which a service is missing is made again after a while: it may be better by then.
+    """
 
     def __init__(self, services: Sequence[Service], cookie: str | None, admin_prefix: str) -> None:
         self._services = services
@@ -117,6 +124,7 @@ class _Answers:
         self._admin_prefix = admin_prefix
         self._lock = asyncio.Lock()
         self._whole: dict[str, Any] = {}
+        self._made = 0.0
         self._redoc: _Sent | None = None
         # The last one alone: whoever comes by another address is the exception.
         self._placed: tuple[tuple[str, int | None], _Sent] | None = None
@@ -125,8 +133,9 @@ class _Answers:
         """The document, as somebody reads it who came by this address."""
         where = (self._root_path(request), request.url.port)
         async with self._lock:
-            if not self._whole:
+            if self._is_due():
                 self._whole = await to_thread.run_sync(self._make)
+                self._made, self._placed = time.monotonic(), None
             if self._placed is None or self._placed[0] != where:
                 self._placed = where, await to_thread.run_sync(_written, self._whole, *where)
             sent = self._placed[1]
@@ -140,6 +149,11 @@ class _Answers:
             sent = self._redoc
         return _answer(request, sent, "text/javascript")
 
+    def _is_due(self) -> bool:
+        if not self._whole:
+            return True
+        return MISSING in self._whole and time.monotonic() - self._made >= AGAIN_SECONDS
+
     def _make(self) -> dict[str, Any]:
         return document(self._services, cookie=self._cookie, admin_prefix=self._admin_prefix)
 
@@ -150,8 +164,7 @@ class _Answers:
 
 
 def _written(whole: dict[str, Any], root_path: str, port: int | None) -> _Sent:
-    text = json.dumps(located(whole, root_path, port), ensure_ascii=False, separators=(",", ":"))
-    return _Sent.of(text.encode())
+    return _Sent.of(written(located(whole, root_path, port)).encode())
 
 
 def _own_redoc() -> _Sent:

@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from gateway.loading import Service
-from gateway.portal.history import History, last_minute, percentiles
+from gateway.portal.history import SHARE_NAMES, History, last_minute, percentiles
 from gateway.portal.pairs import openapi_path, pairs
-from gateway.routes import documentation_paths, service_routes
+from gateway.routes import documentation_links, service_routes
 from gateway.telemetry.lines import spelled_time
-from gateway.telemetry.live import STEP_SECONDS, Figures, RouteFigures, merge
+from gateway.telemetry.live import MORE, STEP_SECONDS, Figures, RouteFigures, merge
 
 ERRORS_SHOWN = 50
 
@@ -40,7 +40,11 @@ class About:
 
 
 def overview(
-    about: About, workers: Sequence[Mapping[str, Any]], history: History, now: float
+    about: About,
+    workers: Sequence[Mapping[str, Any]],
+    history: History,
+    now: float,
+    silent: Sequence[int] = (),
 ) -> dict[str, Any]:
     """The process group and its mounts.
 
@@ -50,9 +54,10 @@ def overview(
             ready; `pools`, the threads of each mount that has a pool; `live`, a snapshot; `errors`.
         history: The points of the charts, to which the snapshots are added.
         now: Seconds since 1970.
+        silent: The workers that told nothing, though they live.
     """
     merged = merge(worker["live"] for worker in workers)
-    history.add(merged)
+    history.add(merged, whole=not silent)
     figures = sorted((worker["worker"] for worker in workers), key=lambda one: int(one["pid"]))
     uptime_seconds = max((one["uptime_seconds"] for one in figures), default=0.0)
     errors = sorted(
@@ -60,6 +65,8 @@ def overview(
         key=lambda error: str(error["time"]),
         reverse=True,
     )
+    states = {service.name: _state(service.name, workers) for service in about.services}
+    all_stay = not any(worker["draining"] for worker in workers)
     return {
         "version": about.version,
         "python": about.python,
@@ -67,7 +74,9 @@ def overview(
         "started": spelled_time(now - uptime_seconds),
         "uptime_seconds": uptime_seconds,
         "draining": _all_drain(workers),
+        "well": not silent and all_stay and all(state == "ready" for state in states.values()),
         "workers": figures,
+        "silent": sorted(silent),
         "memory_bytes": sum(one["memory_bytes"] for one in figures),
         "event_loop_lag_seconds": max((o["event_loop_lag_seconds"] for o in figures), default=0.0),
         "step_seconds": STEP_SECONDS,
@@ -78,7 +87,7 @@ def overview(
                 "host": service.mount.host,
                 "stack": service.stack,
                 "adapter": service.adapter,
-                "state": _state(service.name, workers),
+                "state": states[service.name],
                 "version": about.versions.get(service.name, ""),
                 **last_minute(merged, service.name),
                 "threads": _threads(service.name, workers),
@@ -125,7 +134,7 @@ def listed_routes(
     """
     by_name = {service.name: service for service in services}
     pages = {
-        service.name: next((root_path + path for path in documentation_paths(service)), documents)
+        service.name: next(iter(documentation_links(service, root_path)), documents)
         for service in services
     }
     found = []
@@ -146,13 +155,24 @@ def listed_routes(
     return found
 
 
+def listed_pairs(listed: Sequence[ListedRoute]) -> list[dict[str, Any]]:
+    """The pairs among the routes."""
+    return [
+        {"methods": list(pair.methods), "path": pair.path, "routes": list(pair.routes)}
+        for pair in pairs(listed)
+    ]
+
+
 def routes(
-    listed: Sequence[ListedRoute], figures: Mapping[tuple[str, str, str], RouteFigures]
+    listed: Sequence[ListedRoute],
+    its_pairs: Sequence[Mapping[str, Any]],
+    figures: Mapping[tuple[str, str, str], RouteFigures],
 ) -> dict[str, Any]:
     """Every route with its figures, and the pairs among them.
 
     Args:
         listed: The routes.
+        its_pairs: The `listed_pairs`.
         figures: By mount, template and method.
     """
     by_template: dict[tuple[str, str], dict[str, RouteFigures]] = {}
@@ -167,23 +187,23 @@ def routes(
                 "template": route.template,
                 "path": route.path,
                 "documentation": route.documentation,
-                **_totals(_figures_of(route, figures, by_template)),
+                **_told(_figures_of(route, figures, by_template)),
             }
             for route in listed
         ],
-        "pairs": [
-            {"methods": list(pair.methods), "path": pair.path, "routes": list(pair.routes)}
-            for pair in pairs(listed)
-        ],
+        "pairs": its_pairs,
     }
 
 
-def request(request_id: str, answers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def request(
+    request_id: str, answers: Iterable[Mapping[str, Any]], silent: Sequence[int]
+) -> dict[str, Any]:
     """What is kept of one request.
 
     Args:
         request_id: Its ID.
         answers: Of each worker: its `pid`, the `record` or None, and the `lines`.
+        silent: The workers that told nothing, though they live: one of them may know it.
     """
     told = list(answers)
     # An ID that a client chose may have come twice.
@@ -199,6 +219,7 @@ def request(request_id: str, answers: Iterable[Mapping[str, Any]]) -> dict[str, 
         "worker": last["pid"] if last else logged,
         "record": last["record"] if last else None,
         "lines": lines,
+        "silent": sorted(silent),
     }
 
 
@@ -242,16 +263,24 @@ def _figures_of(
     route: ListedRoute,
     figures: Mapping[tuple[str, str, str], RouteFigures],
     by_template: Mapping[tuple[str, str], Mapping[str, RouteFigures]],
-) -> list[RouteFigures]:
-    """What was counted for a route; for a service that cannot be looked into, all of its mount."""
+) -> list[RouteFigures] | None:
+    """What was counted for a route; for a service that cannot be looked into, all of its mount.
+
+    None where it may have been counted together with others, beyond the number that is kept.
+    """
     if route.own == "/*":
         return [its for (mount, _, _), its in figures.items() if mount == route.mount]
     by_method = by_template.get((route.mount, route.own), {})
     every = "*" in route.methods
-    return [its for method, its in by_method.items() if every or method in route.methods]
+    found = [its for method, its in by_method.items() if every or method in route.methods]
+    return found if found or (route.mount, MORE) not in by_template else None
 
 
-def _totals(found: Sequence[RouteFigures]) -> dict[str, Any]:
+def _told(found: Sequence[RouteFigures] | None) -> dict[str, Any]:
+    if found is None:
+        return dict.fromkeys(
+            ("requests", "requests_per_second", "error_rate", *SHARE_NAMES),
+        )
     recent = Figures()
     for one in found:
         recent.add(one.recent.count, one.recent.errors, one.recent.buckets.items())

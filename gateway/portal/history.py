@@ -21,6 +21,7 @@ RECENT_WINDOWS = 60 // STEP_SECONDS
 
 @dataclass(frozen=True)
 class _Point:
+    count: int = 0
     requests_per_second: float = 0.0
     errors_per_second: float = 0.0
     p50_seconds: float | None = None
@@ -29,7 +30,7 @@ class _Point:
 
 
 _NOTHING = _Point()
-_NAMES = tuple(_Point.__dataclass_fields__)
+_NAMES = ("requests_per_second", "errors_per_second", *SHARE_NAMES)
 
 
 class History:
@@ -45,14 +46,25 @@ class History:
         # The last ones again, also those of a worker that did not answer the last time.
         return max(window - WINDOWS, min(self._known_until, window - RECENT_WINDOWS))
 
-    def add(self, merged: Merged) -> None:
-        """Take over what is new; the window that is open comes again, with more in it."""
+    def add(self, merged: Merged, *, whole: bool = True) -> None:
+        """Take over what is new; the window that is open comes again, with more in it.
+
+        Args:
+            merged: What the workers tell.
+            whole: Whether all of them have. Otherwise the same is wanted once more.
+        """
         for mount, windows in merged.mounts.items():
             points = self._points.setdefault(mount, {})
-            points.update((number, _point(figures)) for number, figures in windows.items())
+            points.update(
+                (number, _point(figures))
+                for number, figures in windows.items()
+                # Counts only grow: with less in it, it is the answer of fewer workers.
+                if figures.count >= points.get(number, _NOTHING).count
+            )
             for old in [number for number in points if number < merged.window - WINDOWS]:
                 del points[old]
-        self._known_until = max(self._known_until, merged.window)
+        if whole:
+            self._known_until = max(self._known_until, merged.window)
 
     def of(self, mount: str, window: int) -> dict[str, list[Any]]:
         """A mount's points before the window that is open, the oldest first, by what they show."""
@@ -91,6 +103,7 @@ def _total(windows: Mapping[int, Figures], wanted: Callable[[int], bool]) -> Fig
 
 def _point(figures: Figures) -> _Point:
     return _Point(
+        figures.count,
         figures.count / STEP_SECONDS,
         figures.errors / STEP_SECONDS,
         *quantiles(figures.buckets, SHARES),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from itertools import groupby
 from pathlib import Path
@@ -30,6 +31,7 @@ POLICY = (
 )
 _HEADERS = MappingProxyType({"Cache-Control": "no-store", "Content-Security-Policy": POLICY})
 _HERE = Path(__file__).parent
+_MINUTE = 60
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 Facts = Mapping[str, Any]
@@ -65,7 +67,7 @@ def page_routes(facts: PortalFacts, *, admin_prefix: str, signed_in_by_token: bo
         Route("/routes", pages.routes),
         Route("/compare", pages.compare),
         Route("/requests", pages.requests),
-        Route("/requests/{request_id}", pages.request),
+        Route("/requests/{request_id:path}", pages.request),
         Route("/configuration", pages.configuration),
         Route("/static/{file}", StaticFiles(_HERE / "static").answer),
     ]
@@ -82,13 +84,22 @@ class Pages:
 
     async def overview(self, request: Request) -> Response:
         """What this process serves, and how it is doing."""
-        return self._page(request, "overview", overview=await self._facts.overview())
+        overview = await self._facts.overview()
+        return self._page(
+            request,
+            "overview",
+            overview=overview,
+            errors=errors_lately(overview),
+            steps=steps_shown(overview),
+        )
 
     async def routes(self, request: Request) -> Response:
         """Every route; with `?q=`, those that have all its words."""
         query = request.query_params.get("q", "")
         groups = grouped_routes(await self._facts.routes(), query)
-        return self._page(request, "routes", query=query, **groups)
+        mounts = (await self._facts.overview())["mounts"]
+        prefixes = {mount["name"]: mount["prefix"].rstrip("/") for mount in mounts}
+        return self._page(request, "routes", query=query, prefixes=prefixes, **groups)
 
     async def compare(self, request: Request) -> Response:
         """The same request to two mounts; the query says which, to begin with."""
@@ -106,13 +117,15 @@ class Pages:
         """Where to ask for a request by its ID."""
         wanted = request.query_params.get("id", "").strip()
         if wanted:
-            where = f"{request.scope['root_path']}/requests/{quote(wanted, safe='')}"
+            where = f"{request.scope['root_path']}/requests/{_segment(wanted)}"
             return RedirectResponse(where, HTTPStatus.SEE_OTHER, _HEADERS)
         return self._page(request, "requests", answer=None, wanted="")
 
     async def request(self, request: Request) -> Response:
         """What is known of one request."""
         wanted = request.path_params["request_id"]
+        if not wanted:
+            return await self.requests(request)
         answer = await self._facts.request(wanted)
         status = HTTPStatus.OK if answer["found"] else HTTPStatus.NOT_FOUND
         return self._page(request, "requests", status, answer=answer, wanted=wanted)
@@ -181,6 +194,29 @@ class StaticFiles:
         return Response(content, headers=headers, media_type=_MEDIA_TYPES[Path(name).suffix])
 
 
+def errors_lately(overview: Facts) -> int:
+    """How many requests of the last minute ended badly; `static/overview.js` counts alike.
+
+    The steps of the charts are without the one that is open, the listed errors are the last ones
+    only: what either knows has happened.
+    """
+    began = datetime.fromisoformat(overview["started"])
+    recent = began + timedelta(seconds=overview["uptime_seconds"] - _MINUTE)
+    listed = sum(datetime.fromisoformat(one["time"]) >= recent for one in overview["errors"])
+    step = overview["step_seconds"]
+    steps = slice(-(_MINUTE // step), None)
+    rates = (sum(mount["history"]["errors_per_second"][steps]) for mount in overview["mounts"])
+    counted: int = round(sum(rates) * step)
+    return max(listed, counted)
+
+
+def steps_shown(overview: Facts) -> int:
+    """How many steps the charts have: since the start, within 2 and 15 minutes."""
+    step = overview["step_seconds"]
+    lived = overview["uptime_seconds"] // step + 1
+    return int(min(max(lived, 2 * _MINUTE // step), 15 * _MINUTE // step))
+
+
 def grouped_routes(document: Facts, query: str = "") -> dict[str, Any]:
     """Routes as the page shows them: the pairs together, then each mount's others.
 
@@ -235,6 +271,11 @@ def _searchable(what: Facts, query: str, *texts: str) -> dict[str, Any]:
     return {**what, "text": text, "shown": all(word in text for word in query.lower().split())}
 
 
+def _segment(text: str) -> str:
+    """As one segment of a path, its slashes as well."""
+    return quote(text, safe="")
+
+
 def _templates() -> Environment:
     templates = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
@@ -251,5 +292,6 @@ def _templates() -> Environment:
         size=spelling.size,
         duration=spelling.duration,
         setting=spelling.setting,
+        segment=_segment,
     )
     return templates

@@ -47,8 +47,6 @@ _IDLE, _HEAD, _BODY = range(3)
 _SLICE: Final = 64 * 1024
 # In a drain: how long a connection that has just been accepted may take to send its request.
 _FRESH_SECONDS: Final = 2.0
-# A process that got no time from the system finds its timers first and then what has arrived.
-_LOOK_ONCE_MORE_SECONDS: Final = 0.05
 # Size line and line ends of one chunk. What is more (extensions, zeros) counts as header bytes.
 _CHUNK_FRAME: Final = 16
 
@@ -152,11 +150,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
 
     def _start_deadline(self, seconds: float) -> None:
         self._stop_deadline()
-        self._deadline = self.loop.call_later(seconds, self._look_once_more)
-
-    def _look_once_more(self) -> None:
-        """Time is up, unless what was waited for has arrived and was not read yet."""
-        self._deadline = self.loop.call_later(_LOOK_ONCE_MORE_SECONDS, self._end_of_time)
+        self._deadline = self.loop.call_later(seconds, self._end_of_time)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ ANSWER_SECONDS = 1.0
 _LONGEST_QUESTION = 64 * 1024
 _LONGEST_ANSWER = 64 * 1024 * 1024
 _PIECE = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the workers say to a question.
+
+    Attributes:
+        answers: This worker's own first.
+        silent: The process numbers of those that live, and listen, and gave no answer.
+    """
+
+    answers: list[Any]
+    silent: list[int]
 
 
 class WorkerGroup:
@@ -68,7 +82,7 @@ class WorkerGroup:
             finally:
                 path.unlink(missing_ok=True)
 
-    async def ask(self, question: str, **arguments: Any) -> list[Any]:
+    async def ask(self, question: str, **arguments: Any) -> Told:
         """Ask all workers at once.
 
         Args:
@@ -76,15 +90,16 @@ class WorkerGroup:
             arguments: For what answers it; JSON.
 
         Returns:
-            The answers, this worker's own first. Those who are gone, or do not answer in time or in
-            their words, are left out.
+            The answers, and who is silent. Those who are gone, begin, or are of another version are
+            left out.
         """
         line = json.dumps({"question": question, "arguments": arguments}).encode() + b"\n"
         others = await asyncio.gather(*(self._ask(path, line) for path in self._others()))
-        found = [answer for its in others for answer in its]
-        if question not in self._answers:
-            return found
-        return [self._answers[question](**arguments), *found]
+        answers = [answer for told in others for answer in told.answers]
+        silent = [pid for told in others for pid in told.silent]
+        if question in self._answers:
+            answers.insert(0, self._answers[question](**arguments))
+        return Told(answers, silent)
 
     def _others(self) -> Iterable[Path]:
         if self._folder is None:
@@ -92,19 +107,22 @@ class WorkerGroup:
         own = f"{os.getpid()}.sock"
         return sorted(path for path in self._folder.glob("*.sock") if path.name != own)
 
-    async def _ask(self, path: Path, line: bytes) -> list[Any]:
-        """One worker's answer, alone in a list; an empty one where there is none."""
+    async def _ask(self, path: Path, line: bytes) -> Told:
+        """What one worker says."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 text = await _exchange(path, line)
                 # Beside the event loop, as it may be long.
                 found = await asyncio.to_thread(json.loads, text)
-                return [found["answer"]] if found["version"] == __version__ else []
+                answers = [found["answer"]] if found["version"] == __version__ else []
+                return Told(answers, [])
         except ConnectionRefusedError:
+            # Nobody listens there: who hangs still has a queue for connections.
             _forget(path)
+            return Told([], [])
         except (OSError, TimeoutError, ValueError, KeyError, TypeError, RecursionError) as error:
             logger.debug("worker %s gives no answer: %r", path.stem, error)
-        return []
+        return Told([], [int(path.stem)] if _is_there(path) else [])
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one question of another worker."""
@@ -150,3 +168,8 @@ def _forget(path: Path) -> None:
     """Remove the socket of a process that is gone; one that begins may not listen yet."""
     if path.stem.isdecimal() and not is_alive(int(path.stem)):
         path.unlink(missing_ok=True)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a worker has its socket still; one that ends removes it."""
+    return path.stem.isdecimal() and path.exists() and is_alive(int(path.stem))

@@ -72,8 +72,8 @@ class RememberedLines(logging.Handler):
             exchange.request_id,
             record.created,
             record.levelname.lower(),
-            record.name,
-            event[:_LONGEST_EVENT],
+            _sound(record.name),
+            _sound(event[:_LONGEST_EVENT]),
             _traceback(record),
         )
         self._lines.append(line)
@@ -93,7 +93,12 @@ def _traceback(record: logging.LogRecord) -> str:
     """Its last part, which says the most."""
     if not record.exc_info or record.exc_info[0] is None:
         return ""
-    return "".join(traceback.format_exception(*record.exc_info))[-_LONGEST_TRACEBACK:]
+    return _sound("".join(traceback.format_exception(*record.exc_info))[-_LONGEST_TRACEBACK:])
+
+
+def _sound(text: str) -> str:
+    """As text that can be sent: the name of a file may have bytes that are none (PEP 383)."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _size(line: _Line) -> int:

@@ -1,9 +1,10 @@
 """Rate, errors and duration of the last 15 minutes, per mount and route, for those who look.
 
-What has ended is counted once, under its route and method; every five seconds these counts become
-the window of their mount and move on to the figures of their route. Windows are numbered by the
-monotonic clock, which all processes of a machine share, so that those of several workers are merged
-by their numbers.
+What has ended is counted once, under its route and method. These counts move on to the window of
+their mount and to the last minutes of their route with the route's first request of a later window,
+or when somebody looks: never all at once while nobody does. Windows are numbered by the monotonic
+clock, which all processes of a machine share, so that those of several workers are merged by their
+numbers.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ MORE = "(more)"
 # Routes keep coarser windows: there may be many of them.
 _COARSE = 60
 _COARSE_KEPT = 3
+_NO_WINDOW = -1
 # Others are "other", as a stranger may send any.
 KNOWN_METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET"}
@@ -49,14 +51,18 @@ def has_failed(exchange: Exchange) -> bool:
 class _Series:
     """What has ended under one route and method."""
 
-    __slots__ = ("coarse", "counts", "errors", "method", "mount", "route", "total", "total_errors")
+    __slots__ = (
+        *("coarse", "counts", "errors", "method", "mount"),
+        *("route", "total", "total_errors", "window"),
+    )
 
     def __init__(self, mount: str, route: str, method: str) -> None:
         self.mount, self.route, self.method = mount, route, method
-        # Of the window that is open.
+        # What has not moved on yet, all of one window.
+        self.window = _NO_WINDOW
         self.counts: dict[int, int] = defaultdict(int)
         self.errors = 0
-        # Of all windows before it.
+        # What has.
         self.total = self.total_errors = 0
         self.coarse: dict[int, Figures] = {}
 
@@ -92,21 +98,23 @@ class Live:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = clock()
-        self._window = int(self._started // STEP_SECONDS)
         self._series: dict[tuple[str, str, str], _Series] = {}
-        # Mount to window to [count, errors, [[bucket, number], ...]]: as it is told to others.
-        self._mounts: dict[str, dict[int, list[Any]]] = {}
+        # Those with counts that have not moved on.
+        self._waiting: dict[_Series, None] = {}
+        self._mounts: dict[str, dict[int, Figures]] = {}
 
     def closed(self, exchanges: Iterable[Exchange]) -> None:
         """They are over."""
         window = int(self._clock() // STEP_SECONDS)
-        if window != self._window:
-            self._turn(window)
         series_of, log = self._series.get, math.log
         for exchange in exchanges:
             series = series_of((exchange.mount, exchange.route, exchange.method))
             if series is None:
                 series = self._new_series(exchange)
+            if series.window != window:
+                self._move_on(series)
+                series.window = window
+                self._waiting[series] = None
             seconds = exchange.ended - exchange.started
             if SHORTEST_SECONDS < seconds < _SOON:
                 series.counts[int(log(seconds) * BUCKETS_BY_LOGARITHM + FIRST_BUCKET)] += 1
@@ -122,26 +130,27 @@ class Live:
             since: The first window that is wanted. The last one is still open.
         """
         now = self._clock()
-        self._turn(int(now // STEP_SECONDS))
+        self._move_all_on()
+        first = max(since, int(now // STEP_SECONDS) - WINDOWS)
         mounts = {
-            mount: [[number, *window] for number, window in windows.items() if number >= since]
+            mount: [[number, *_told(windows[number])] for number in windows if number >= first]
             for mount, windows in self._mounts.items()
         }
-        for mount, figures in self._open().items():
-            if self._window >= since:
-                mounts.setdefault(mount, []).append([self._window, *_told(figures)])
         return {"now": now, "started": self._started, "mounts": mounts}
 
     def routes(self) -> list[list[Any]]:
         """What `merge_routes` merges, as JSON: a row for each route and method."""
         now = self._clock()
-        self._turn(int(now // STEP_SECONDS))
-        first = (self._window // _COARSE - _COARSE_KEPT + 1) * _COARSE * STEP_SECONDS
-        seconds = now - max(first, self._started)
+        self._move_all_on()
+        slot = int(now // STEP_SECONDS) // _COARSE - _COARSE_KEPT + 1
+        seconds = now - max(slot * _COARSE * STEP_SECONDS, self._started)
         return [
-            [series.mount, series.route, series.method, *_whole(series), seconds, *_told(recent)]
+            [
+                *(series.mount, series.route, series.method),
+                *(series.total, series.total_errors),
+                *(seconds, *_told(_since(slot, series.coarse))),
+            ]
             for series in self._series.values()
-            if (recent := _recent(series)) is not None
         ]
 
     def _new_series(self, exchange: Exchange) -> _Series:
@@ -158,39 +167,32 @@ class Live:
             self._mounts.setdefault(mount, {})
         return series
 
-    def _turn(self, window: int) -> None:
-        """Close the window that is open, if its time is over, and forget old ones."""
-        if window <= self._window:
-            return
-        for mount, figures in self._open().items():
-            self._mounts[mount][self._window] = _told(figures)
-        coarse = self._window // _COARSE
-        for series in self._series.values():
-            if series.counts:
-                of_slot = series.coarse.get(coarse)
-                if of_slot is None:
-                    of_slot = series.coarse[coarse] = Figures()
-                count = sum(series.counts.values())
-                of_slot.add(count, series.errors, series.counts.items())
-                series.total += count
-                series.total_errors += series.errors
-                series.counts, series.errors = defaultdict(int), 0
-            for old in [slot for slot in series.coarse if slot <= window // _COARSE - _COARSE_KEPT]:
-                del series.coarse[old]
-        for windows in self._mounts.values():
-            for number in [number for number in windows if number < window - WINDOWS]:
-                del windows[number]
-        self._window = window
+    def _move_all_on(self) -> None:
+        for series in self._waiting:
+            self._move_on(series)
+        self._waiting.clear()
 
-    def _open(self) -> dict[str, Figures]:
-        """The window that is open, by mount."""
-        found: dict[str, Figures] = {}
-        for series in self._series.values():
-            if series.counts:
-                count = sum(series.counts.values())
-                figures = found.setdefault(series.mount, Figures())
-                figures.add(count, series.errors, series.counts.items())
-        return found
+    def _move_on(self, series: _Series) -> None:
+        """Add what a series has counted to its mount's window and to its own last minutes."""
+        if not series.counts:
+            return
+        windows = self._mounts[series.mount]
+        of_mount = windows.get(series.window)
+        if of_mount is None:
+            of_mount = windows[series.window] = Figures()
+            _forget_before(max(windows) - WINDOWS, windows)
+        slot = series.window // _COARSE
+        recent = series.coarse.get(slot)
+        if recent is None:
+            recent = series.coarse[slot] = Figures()
+            _forget_before(slot - _COARSE_KEPT + 1, series.coarse)
+        count, pairs = sum(series.counts.values()), series.counts.items()
+        of_mount.add(count, series.errors, pairs)
+        recent.add(count, series.errors, pairs)
+        series.total += count
+        series.total_errors += series.errors
+        series.window, series.errors = _NO_WINDOW, 0
+        series.counts.clear()
 
 
 @dataclass(frozen=True)
@@ -260,22 +262,21 @@ def _told(figures: Figures) -> list[Any]:
     return [figures.count, figures.errors, [list(pair) for pair in figures.buckets.items()]]
 
 
-def _whole(series: _Series) -> tuple[int, int]:
-    return series.total + sum(series.counts.values()), series.total_errors + series.errors
+def _since(first: int, numbered: Mapping[int, Figures]) -> Figures:
+    total = Figures()
+    for number, figures in numbered.items():
+        if number >= first:
+            total.add(figures.count, figures.errors, figures.buckets.items())
+    return total
 
 
-def _recent(series: _Series) -> Figures | None:
-    """A series' last minutes with the window that is open; None where it has never been used."""
-    figures = Figures()
-    for slot in series.coarse.values():
-        figures.add(slot.count, slot.errors, slot.buckets.items())
-    figures.add(sum(series.counts.values()), series.errors, series.counts.items())
-    return figures if series.total or figures.count else None
+def _forget_before(first: int, numbered: dict[int, Figures]) -> None:
+    for old in [number for number in numbered if number < first]:
+        del numbered[old]
 
 
 def _until_answer(exchange: Exchange, seconds: float) -> float:
     """How long an answer took; of a stream of events or a WebSocket, until it began."""
-    kind = exchange.answer_fields.get(b"content-type", b"")
-    if exchange.first_byte and (exchange.websocket or kind[:17].lower() == b"text/event-stream"):
+    if exchange.first_byte and exchange.is_stream:
         return exchange.first_byte - exchange.started
     return seconds

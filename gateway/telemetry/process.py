@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _LOOK_SECONDS = 1.0
+# How long a stall is told: longer than between two looks at the portal.
+_TOLD_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,10 @@ def process_figures() -> ProcessFigures | None:
 async def loop_lags(seconds: float) -> AsyncIterator[float]:
     """How late the event loop is, in seconds: once in so many, without end."""
     loop = asyncio.get_running_loop()
-    due = loop.time()
     while True:
-        due = max(due + seconds, loop.time())
-        await asyncio.sleep(due - loop.time())
+        # From now on, also after a late one: what was missed is in it, and it stands as long.
+        due = loop.time() + seconds
+        await asyncio.sleep(seconds)
         yield max(loop.time() - due, 0.0)
 
 
@@ -61,18 +64,23 @@ class Worker:
 
     Attributes:
         pid: Its number.
-        lag_seconds: How late its event loop was in the last second.
     """
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.lag_seconds = 0.0
+        self._lags: deque[tuple[float, float]] = deque(maxlen=int(_TOLD_SECONDS / _LOOK_SECONDS))
         self._started = time.monotonic()
 
     async def watch(self) -> None:
         """Look at the event loop, until cancelled."""
         async for late in loop_lags(_LOOK_SECONDS):
-            self.lag_seconds = late
+            self._lags.append((time.monotonic(), late))
+
+    @property
+    def lag_seconds(self) -> float:
+        """How late its event loop was, at the most, in the last ten seconds."""
+        since = time.monotonic() - _TOLD_SECONDS
+        return max((late for when, late in self._lags if when >= since), default=0.0)
 
     def figures(self) -> dict[str, Any]:
         """What it tells of itself, as JSON."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import chain
 from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
@@ -66,7 +67,8 @@ class RecentRequests:
 
     def record(self, request_id: str) -> dict[str, Any] | None:
         """The last record with this ID, as JSON; None where it is not known (any more)."""
-        for now, values in reversed(self._kept):
+        # The listed errors may be older than all the rest.
+        for now, values in chain(reversed(self._kept), reversed(self._errors)):
             if values[_ID] == request_id:
                 return self._told(now, values)
         return None

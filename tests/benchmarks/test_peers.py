@@ -1,6 +1,7 @@
 """The comparisons, as data: what they must have in common."""
 
 import tomllib
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -33,6 +34,15 @@ def test_the_edge_is_measured_with_its_defaults() -> None:
     (comparison,) = (c for c in COMPARISONS if c.name == "edge")
     assert comparison.access_logs
     assert not any("--no-access-log" in peer.command for peer in comparison.peers)
+
+
+def test_the_portal_is_measured_beside_the_same_gateway() -> None:
+    """An open stream is all that differs."""
+    (comparison,) = (c for c in COMPARISONS if c.name == "portal")
+    (closed,) = comparison.baselines
+    assert closed.stream == ""
+    assert comparison.contender.stream == "/_gateway/api/overview/stream"
+    assert replace(comparison.contender, name=closed.name, stream="") == closed
 
 
 async def test_the_packages_do_what_they_are_compared_for() -> None:

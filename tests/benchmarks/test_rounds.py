@@ -98,6 +98,16 @@ def test_a_background_is_compared_where_all_have_the_same() -> None:
     assert figures_of(idle) == ("throughput", "p50", "p99")
 
 
+def test_a_stream_that_is_read_meanwhile_is_said() -> None:
+    """With the processor's time, which is for the stream, too: that is what is asked."""
+    comparison = replace(COMPARISON, contender=replace(GATEWAY, stream="/events"))
+    result = Result(comparison)
+    for peer in comparison.peers:
+        result.measurements[peer, ROW] = [measurement(1000, 1)]
+    assert "CPU" in figures_of(comparison)
+    assert "- gateway: at the same time one reader of /events." in comparison_table(result)
+
+
 def test_a_bar_can_be_for_some_rows_and_one_baseline() -> None:
     """Others are not judged by it."""
     bar = replace(BAR, rows=(ROW,))

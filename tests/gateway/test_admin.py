@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
+from html import unescape
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
 from unittest import mock
@@ -255,6 +256,26 @@ async def test_a_browser_is_led_to_the_page_and_back() -> None:
         assert seen.status == 200
 
 
+@pytest.mark.parametrize(
+    ("wanted", "reached"),
+    [
+        ("/compare?path=%2Fitems%2F1%3Fa%3Db&method=GET&q=", ""),
+        # The path as a server hands it on, decoded.
+        ("/requests/a b%c", "/requests/a%20b%25c"),
+        ("/routes?q=a+b%26c", ""),
+        (f"/routes?q={'x' * 4000}", "/"),
+    ],
+)
+async def test_signing_in_keeps_the_query(wanted: str, reached: str) -> None:
+    """A link to one comparison leads to that one; what fits no form does not stand in the way."""
+    async with front(**WITH_TOKEN) as gateway:
+        led = await gateway.ask("GET", f"/_gateway{wanted}", HTML)
+        page = await gateway.ask("GET", led.header("location") or "", HTML)
+        hidden = unescape(page.text.partition('name="next" value="')[2].partition('"')[0])
+        signed = await sign_in(gateway, target=hidden)
+    assert signed.header("location") == f"/_gateway{reached or wanted}"
+
+
 async def test_over_tls_the_cookie_is_for_tls_alone() -> None:
     """Also where a trusted proxy ends it."""
     async with front(edge={"trusted_proxies": ["*"]}, **WITH_TOKEN) as gateway:
@@ -321,6 +342,9 @@ async def test_signing_out_takes_the_cookie_away() -> None:
         "/\t/evil.test",
         "/@evil.test",
         "/%2e%2e/flask",
+        "/a%2f..%2f..%2fflask",
+        "/%0d%0a",
+        '/?"<//evil.test>\r\n\\=\t',
         "/?next=//evil.test#x",
         '/"><script>',
     ],

@@ -1,6 +1,7 @@
 // Two answers side by side, and what differs between them.
 
 import { count, seconds } from "./figures.js";
+import { jsonLines } from "./json.js";
 import { element } from "./page.js";
 
 export function verdict(result) {
@@ -83,50 +84,34 @@ function body(answer, differences) {
     role: "region",
     "aria-label": `Body from ${answer.mount}`,
   };
-  const document = parsed(answer);
-  if (document === undefined) {
+  const found = parsed(answer);
+  if (found === undefined) {
     const text = element("div", {}, answer.body);
     const differs = differences.some((one) => one.kind === "text" || one.kind === "json");
     return element("div", box, differs ? marked(text) : text);
   }
   const pointers = differences.filter((one) => one.kind === "json").map((one) => one.where);
-  const lines = jsonLines(document).map(({ text, pointer }) => {
+  const lines = found.lines.map(({ text, pointer, folded }) => {
     const line = element("div", {}, text);
-    const differs = pointers.some((one) => pointer === one || pointer.startsWith(`${one}/`));
+    const differs = pointers.some(
+      (one) =>
+        pointer === one ||
+        pointer.startsWith(`${one}/`) ||
+        (folded && one.startsWith(`${pointer}/`)),
+    );
     return differs ? marked(line) : line;
   });
-  return element("div", box, ...lines);
+  const shown = element("div", box, ...lines);
+  if (!found.more) return shown;
+  const more = count(found.more, "line more is", "lines more are");
+  return element("div", {}, shown, element("p", { class: "hint" }, `${more} left out here.`));
 }
 
 function parsed(answer) {
   if (answer.truncated) return undefined;
   try {
-    return JSON.parse(answer.body);
+    return jsonLines(answer.body);
   } catch {
     return undefined;
   }
-}
-
-// JSON in lines, each with the pointer (RFC 6901) of what stands in it.
-export function jsonLines(value, pointer = "", indent = "", before = "", after = "") {
-  const isObject = value !== null && typeof value === "object";
-  const entries = isObject ? Object.entries(value) : [];
-  if (!entries.length) {
-    return [{ text: `${indent}${before}${JSON.stringify(value)}${after}`, pointer }];
-  }
-  const [open, close] = Array.isArray(value) ? "[]" : "{}";
-  const inner = entries.flatMap(([key, one], index) =>
-    jsonLines(
-      one,
-      `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
-      `${indent}  `,
-      Array.isArray(value) ? "" : `${JSON.stringify(key)}: `,
-      index < entries.length - 1 ? "," : "",
-    ),
-  );
-  return [
-    { text: `${indent}${before}${open}`, pointer },
-    ...inner,
-    { text: `${indent}${close}${after}`, pointer },
-  ];
 }

@@ -2,6 +2,12 @@
 
 const height = (value, peak) => (40 - (38 * value) / peak).toFixed(1);
 
+// Since the start, within 2 and 15 minutes.
+export function stepsShown({ uptime_seconds, step_seconds }) {
+  const lived = Math.floor(uptime_seconds / step_seconds) + 1;
+  return Math.min(Math.max(lived, 120 / step_seconds), 900 / step_seconds);
+}
+
 export function peakOf(values) {
   return Math.max(0, ...values.filter((value) => value !== null));
 }

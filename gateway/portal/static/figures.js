@@ -1,4 +1,4 @@
-// Numbers in words, as gateway/portal/pages.py spells them.
+// Numbers in words, as gateway/portal/spelling.py spells them.
 
 const NONE = "–";
 const GAP = "\u00a0";

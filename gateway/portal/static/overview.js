@@ -1,6 +1,6 @@
 // Keeps the overview up to date by server-sent events, while it is seen and not paused.
 
-import { area, line, marks, peakOf } from "./charts.js";
+import { area, line, marks, peakOf, stepsShown } from "./charts.js";
 import { clock, count, duration, rate, seconds, share, size } from "./figures.js";
 import { base, fill, mark } from "./page.js";
 
@@ -13,7 +13,9 @@ let told = null;
 
 function show(overview) {
   showHeadline(overview);
-  overview.mounts.forEach(showMount);
+  const steps = stepsShown(overview);
+  const span = duration(steps * overview.step_seconds);
+  overview.mounts.forEach((mount) => showMount(mount, steps, span));
   showErrors(overview.errors);
   fill(find("[data-process]"), {
     uptime: duration(overview.uptime_seconds),
@@ -35,30 +37,42 @@ function show(overview) {
 }
 
 function showHeadline(overview) {
-  const { mounts, draining } = overview;
+  const { mounts, draining, silent = [] } = overview;
   const ready = mounts.filter((mount) => mount.state === "ready").length;
-  const steps = Math.floor(60 / overview.step_seconds);
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
-  const errors = Math.round(
-    sum(mounts.map((mount) => sum(mount.history.errors_per_second.slice(-steps)))) *
-      overview.step_seconds,
-  );
-  // The step that is not over yet is in the rate alone.
+  const errors = errorsLately(overview);
   const faulty = errors > 0 || mounts.some((mount) => mount.error_rate > 0);
   const requests = sum(mounts.map((mount) => mount.requests_per_second));
   const services = mounts.length ? count(mounts.length, "service") : "No services";
   const all = mounts.length === 1 ? "ready" : "all ready";
-  const condition = draining
+  const well = overview.well ?? (ready === mounts.length && !draining && !silent.length);
+  const served = draining
     ? ", shutting down"
     : mounts.length === 0
       ? ""
       : `, ${ready === mounts.length ? all : `${mounts.length - ready} not ready`}`;
+  const condition = served + workersCondition(silent.length, well, draining, ready < mounts.length);
   const faults = errors ? count(errors, "error") : faulty ? "errors" : "no errors";
   const text = `${services}${condition}, ${rate(requests)}, ${faults} in the last minute`;
   if (headline.textContent.trim() !== text) headline.textContent = text;
-  const well = ready === mounts.length && !draining;
   headline.dataset.well = well ? (faulty ? "errors" : "yes") : "no";
   announce(`${services}${condition}, ${faulty ? "errors" : "no errors"} in the last minute`);
+}
+
+// Nothing where all is well with them, or something else is said to be the matter.
+function workersCondition(silent, well, draining, unready) {
+  if (silent) return `, ${count(silent, "worker does", "workers do")} not answer`;
+  return well || draining || unready ? "" : ", a worker is shutting down";
+}
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+// As gateway/portal/pages.py counts them.
+function errorsLately({ mounts, errors, started, uptime_seconds, step_seconds }) {
+  const recent = Date.parse(started) + (uptime_seconds - 60) * 1000;
+  const listed = errors.filter((error) => Date.parse(error.time) >= recent).length;
+  const steps = Math.floor(60 / step_seconds);
+  const rates = mounts.map((mount) => sum(mount.history.errors_per_second.slice(-steps)));
+  return Math.max(listed, Math.round(sum(rates) * step_seconds));
 }
 
 // A screen reader hears what changes between well and unwell, not each number on its way.
@@ -67,15 +81,21 @@ function announce(text) {
   told = text;
 }
 
-function showMount(mount) {
+function showMount(mount, steps, span) {
   const card = find(`[data-mount="${CSS.escape(mount.name)}"]`);
   if (!card) return;
-  const { history, threads } = mount;
+  const { threads } = mount;
+  const history = Object.fromEntries(
+    Object.entries(mount.history).map(([name, values]) => [name, values.slice(-steps)]),
+  );
   const peak = peakOf(history.requests_per_second);
   const slowest = peakOf(history.p99_seconds);
+  const last = history.requests_per_second.length - 1;
   fill(card, {
     state: mount.state,
     rate: rate(mount.requests_per_second),
+    "rate-span": span,
+    "latency-span": span,
     "rate-peak": rate(peak),
     "latency-peak": seconds(slowest || null),
     p50: seconds(mount.p50_seconds),
@@ -95,6 +115,10 @@ function showMount(mount) {
     p95: line(history.p95_seconds, slowest),
     p99: line(history.p99_seconds, slowest),
   };
+  for (const chart of card.querySelectorAll(".chart")) {
+    chart.setAttribute("viewBox", `0 0 ${last} 40`);
+    chart.querySelector('[data-shape="ground"]').setAttribute("d", `M0 40H${last}`);
+  }
   for (const [name, path] of Object.entries(shapes)) {
     card.querySelector(`[data-shape="${name}"]`).setAttribute("d", path);
   }

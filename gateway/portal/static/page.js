@@ -15,7 +15,8 @@ function filled(node, attributes, children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== false && value !== null) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null));
+  // One by one: what is spread has to fit the call stack.
+  for (const child of children) if (child !== null) node.append(child);
   return node;
 }
 

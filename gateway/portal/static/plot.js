@@ -4,8 +4,8 @@ import { seconds } from "./figures.js";
 import { element, shape } from "./page.js";
 
 const LEFT = 24;
-// Of a label, about, in pixels.
-const LABEL = 190;
+// Of a label's letter, about, in pixels.
+const LETTER = 7.2;
 const ROW = 92;
 const DOTS = 34;
 const AXIS = 30;
@@ -74,18 +74,22 @@ function distribution(values, median, row, name, axis) {
     ),
   );
   const middle = x(median);
-  const late = middle + LABEL > width;
+  const text = `${name}, median ${seconds(median)}`;
+  // Beside the median: to its right, else to its left, else as far right as it fits.
+  const room = text.length * LETTER;
+  const right = Math.max(Math.min(middle + 6, width - room), 0);
+  const late = middle + 6 > right && middle - 6 >= room;
   group.append(
     shape("path", { class: "median", d: `M${middle.toFixed(1)} ${top + 10}V${ground}` }),
     shape(
       "text",
       {
         class: "label",
-        x: (middle + (late ? -6 : 6)).toFixed(1),
+        x: (late ? middle - 6 : right).toFixed(1),
         y: ground - 8,
         "text-anchor": late ? "end" : "start",
       },
-      `${name}, median ${seconds(median)}`,
+      text,
     ),
   );
   return group;

@@ -2,7 +2,8 @@
 
 import { rate, seconds, share } from "./figures.js";
 import { filterAsTyped } from "./filter.js";
-import { ask, fill, mark, whileSeen } from "./page.js";
+import { ask, base, fill, mark, whileSeen } from "./page.js";
+import { documented } from "./schema.js";
 
 const rows = new Map(
   [...document.querySelectorAll("[data-route]")].map((row) => [row.dataset.route, row]),
@@ -15,16 +16,29 @@ async function update() {
     if (!row) continue;
     fill(row, {
       rate: rate(route.requests_per_second),
-      requests: route.requests.toLocaleString("en-US"),
+      requests: route.requests?.toLocaleString("en-US") ?? "–",
       errors: share(route.error_rate),
       p50: seconds(route.p50_seconds),
       p95: seconds(route.p95_seconds),
       p99: seconds(route.p99_seconds),
     });
     mark(row, "errors", route.error_rate > 0);
+    row.dataset.idle = route.requests_per_second ? "no" : "yes";
+  }
+}
+
+// Leads to the operation itself; what is in no document has no link.
+async function linkOperations() {
+  for (const row of rows.values()) {
+    const link = row.querySelector("[data-documented]");
+    if (!link) continue;
+    const found = await documented(row.dataset.methods.split(" "), row.dataset.target);
+    if (found) link.href = `${base}/docs#/${found.map(encodeURIComponent).join("/")}`;
+    else if (found === null) link.replaceWith(...link.childNodes);
   }
 }
 
 filterAsTyped();
+linkOperations();
 // Figures that are a little old are better than none: a failed update is made up for by the next.
 whileSeen(5000, () => update().catch(() => {}));

@@ -14,6 +14,7 @@ function load() {
 // Parameters by place, and an example of a body, from each of the operations that are known.
 export async function proposal(method, targets) {
   const found = { path: {}, query: {}, header: {}, body: undefined, known: false };
+  let takesJson = false;
   const document = await load();
   for (const target of targets) {
     const item = document && itemAt(document, target);
@@ -30,9 +31,22 @@ export async function proposal(method, targets) {
         );
       }
     }
-    found.body ??= bodyOf(document, operation);
+    const media = jsonOf(document, operation);
+    takesJson ||= media !== undefined;
+    found.body ??= media && bodyOf(document, media);
   }
+  if (takesJson) found.body ??= {};
   return found;
+}
+
+// The tag and the ID of the operation that the document has; null where it has none, and undefined
+// where there is no document.
+export async function documented(methods, target) {
+  const document = await load();
+  if (!document) return undefined;
+  const item = itemAt(document, target);
+  const operation = methods.map((method) => item?.[method]).find(Boolean);
+  return operation?.tags?.length ? [operation.tags[0], operation.operationId] : null;
 }
 
 // Whatever its parameters are called.
@@ -42,12 +56,16 @@ function itemAt(document, target) {
   return path && document.paths[path];
 }
 
-function bodyOf(document, operation) {
-  const content = resolved(document, operation.requestBody ?? {}).content ?? {};
-  const media = content["application/json"];
-  if (!media) return undefined;
+function jsonOf(document, operation) {
+  return resolved(document, operation.requestBody ?? {}).content?.["application/json"];
+}
+
+// Undefined where anything is allowed, as of a Flask view that says nothing of its body.
+function bodyOf(document, media) {
   const named = Object.values(media.examples ?? {})[0]?.value;
-  return media.example ?? named ?? example(document, media.schema ?? {});
+  const schema = resolved(document, media.schema ?? {});
+  const told = Object.keys(schema).some((key) => !["title", "description"].includes(key));
+  return media.example ?? named ?? (told ? example(document, schema) : undefined);
 }
 
 function resolved(document, node) {
@@ -81,7 +99,9 @@ export function example(document, given, depth = 0) {
   }
   if (type === "array") return schema.items ? [example(document, schema.items, depth + 1)] : [];
   if (type === "integer" || type === "number") {
-    return schema.minimum ?? (schema.exclusiveMinimum ?? 0) + 1;
+    const least = schema.minimum ?? (schema.exclusiveMinimum ?? 0) + 1;
+    // Nothing has the ID 0, which Flask's `int` allows.
+    return least > 0 || schema.maximum < 1 ? least : 1;
   }
   if (type === "boolean") return false;
   return text(schema);

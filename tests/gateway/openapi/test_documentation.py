@@ -16,6 +16,7 @@ from starlette.routing import Mount
 
 from gateway.portal import documentation
 from gateway.portal.documentation import documentation_routes
+from gateway.routes import documentation_links
 from tests.gateway.openapi.described import service_of
 
 
@@ -75,6 +76,53 @@ async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, p
     answer = await http.get(f"/_gateway/{path}", headers={"If-None-Match": '"x"'})
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "private, no-cache"
+
+
+async def test_a_service_that_fails_once_is_not_left_out_for_good(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked again, though not for everybody who asks in the meantime."""
+    faults: list[Exception] = [RuntimeError("password=secret")]
+    asked = []
+
+    class Failing(FastAPI):
+        def openapi(self) -> dict[str, Any]:
+            asked.append(self)
+            if faults:
+                raise faults[0]
+            return super().openapi()
+
+    app = Failing()
+    app.add_api_route("/items", lambda: 1)
+    routes = documentation_routes([service_of(app, "api", "/api")], None, "/_gateway")
+    transport = httpx.ASGITransport(app=Starlette(routes=routes))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as http:
+        first, second = [await http.get("/openapi.json") for _ in range(2)]
+        assert first.json()["x-missing"] == ["api"]
+        assert "`api` is missing" in first.json()["info"]["description"]
+        assert "RuntimeError" in first.json()["info"]["description"]
+        assert "secret" not in first.text
+        assert second.content == first.content
+        assert len(asked) == 1
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        faults.clear()
+        monkeypatch.setattr(documentation, "AGAIN_SECONDS", 0)
+        for _ in range(2):
+            whole = (await http.get("/openapi.json")).json()
+            assert set(whole["paths"]) == {"/api/items"}
+            assert "x-missing" not in whole
+        assert len(asked) == 2
+
+
+def test_links_lead_to_the_host_of_the_mount() -> None:
+    """With the port of the page; where there are many hosts, none of them is made up."""
+    app = FastAPI(redoc_url=None)
+    links = documentation_links
+    assert links(service_of(app, "a", "/a"), "/apps", 8000) == ["/apps/a/docs"]
+    bound = service_of(app, "a", "/a", "a.test")
+    assert links(bound, "/apps") == ["//a.test/apps/a/docs"]
+    assert links(bound, port=8000) == ["//a.test:8000/a/docs"]
+    assert links(service_of(app, "a", "/a", "*.a.test")) == []
 
 
 async def test_servers_are_those_of_the_reader(http: httpx.AsyncClient) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from starlette.routing import Router
 
@@ -22,17 +22,13 @@ from gateway.config import read
 from gateway.exchange import ExchangeMiddleware, Observers, current_exchange
 from gateway.health import Health
 from gateway.portal.api import GroupFacts, Watched, api_routes, overviews
-from gateway.portal.api_document import api_document
-from gateway.portal.in_process import Reply
-from gateway.portal.question import Question
-from gateway.portal.result import result
-from gateway.telemetry.group import WorkerGroup
+from gateway.telemetry.group import Told, WorkerGroup
 from gateway.telemetry.lines import RememberedLines
 from gateway.telemetry.live import Live
 from gateway.telemetry.process import Worker
 from gateway.telemetry.recent import RecentRequests
+from tests.gateway.portal.test_api_document import check
 from tests.gateway.portal.test_facts import both
-from tests.gateway.portal.test_result import BOTH
 from tests.gateway.projects import write_project
 from tests.gateway.telemetry.exchanges import ended
 
@@ -61,14 +57,15 @@ class Pool:
 
 
 class CountingGroup(WorkerGroup):
-    """Counts how often the workers are asked."""
+    """Counts how often the workers are asked, and has some that are silent."""
 
     asked = 0
+    silent: tuple[int, ...] = ()
 
-    async def ask(self, question: str, **arguments: Any) -> list[Any]:
+    async def ask(self, question: str, **arguments: Any) -> Told:
         """Ask, and count it."""
         self.asked += 1
-        return await super().ask(question, **arguments)
+        return replace(await super().ask(question, **arguments), silent=list(self.silent))
 
 
 @dataclass
@@ -126,19 +123,6 @@ async def portal(folder: Path) -> AsyncIterator[Portal]:
     await asyncio.gather(*background, return_exceptions=True)
 
 
-def check(document: Any, schema: str) -> None:
-    """A document is as its schema says."""
-    assert faults(document, schema) == []
-
-
-def faults(document: Any, schema: str) -> list[str]:
-    """Where a document is not as its schema says."""
-    own = api_document("1.0")
-    whole = {"$ref": f"#/components/schemas/{schema}", "components": own["components"]}
-    validator = OAS31Validator(whole, format_checker=OAS31Validator.FORMAT_CHECKER)
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
-
-
 async def test_the_api_describes_itself(tmp_path: Path) -> None:
     """In valid OpenAPI 3.1, with every path that it has, and those that answer below it."""
     async with portal(tmp_path) as served:
@@ -169,7 +153,7 @@ async def test_answers_are_as_the_description_says(tmp_path: Path) -> None:
         except RuntimeError:
             logging.getLogger("of.the.test").exception("it failed")
         current_exchange.set(None)
-        served.facts._last = None
+        served.facts.shared["overview"].forget()
         for path, schema in (
             ("/api/overview", "Overview"),
             ("/api/routes", "Routes"),
@@ -180,37 +164,6 @@ async def test_answers_are_as_the_description_says(tmp_path: Path) -> None:
         request = await served.get("/api/requests/of-the-test")
         assert request["record"]["status"] == 500
         assert [line["event"] for line in request["lines"]] == ["it failed"]
-
-
-@pytest.mark.parametrize("times", [1, 5])
-def test_a_comparison_is_as_the_description_says(times: int) -> None:
-    """With a difference, and with runs or without."""
-    question = Question(mounts=("one", "other"), times=times)
-    header = (("content-type", "application/json"),)
-    series = [
-        [Reply(200, header, bytearray(body), 0.1, complete=True) for _ in range(times)]
-        for body in (b'{"a":1}', b"{}")
-    ]
-    document = json.loads(json.dumps(result(question, BOTH, (series[0], series[1]))))
-    assert len(document["differences"]) == 1
-    assert bool(document["runs"]) == (times > 1)
-    check(document, "Comparison")
-    check(json.loads(question.model_dump_json()), "Question")
-
-
-def test_what_the_description_does_not_say_is_refused() -> None:
-    """The check above would notice a field that is missing, unknown or of another type."""
-    sound: dict[str, Any] = {
-        "request_id": "a",
-        "found": False,
-        "worker": None,
-        "record": None,
-        "lines": [],
-    }
-    check(sound, "Request")
-    changes: list[dict[str, Any]] = [{"found": 1}, {"more": 1}, {"worker": "1"}, {"record": {}}]
-    for change in changes:
-        assert faults({**sound, **change}, "Request") != []
 
 
 async def test_the_overview_shows_this_worker(tmp_path: Path) -> None:
@@ -227,14 +180,37 @@ async def test_the_overview_shows_this_worker(tmp_path: Path) -> None:
         assert found["mounts"][1]["version"] == "0.1.0"
 
 
-async def test_the_routes_count_at_once(tmp_path: Path) -> None:
-    """What has ended is in the next answer."""
+async def test_the_routes_count_what_has_ended(tmp_path: Path) -> None:
+    """It is in the next answer that is made."""
     async with portal(tmp_path) as served:
         for number in range(3):
             found = await served.get("/api/routes")
             (route,) = [r for r in found["routes"] if r["template"] == "/web/items/<int:item_id>"]
             assert (route["requests"], route["documentation"]) == (number, "/_gateway/docs")
             served.watched.live.closed([ended()])
+            served.facts.shared["routes"].forget()
+
+
+async def test_workers_that_are_silent_are_told(tmp_path: Path) -> None:
+    """In the overview and for a request, which one of them may know."""
+    async with portal(tmp_path) as served:
+        assert (await served.get("/api/overview"))["well"] is True
+        served.facts.shared["overview"].forget()
+        served.group.silent = (7,)
+        found = await served.get("/api/overview")
+        assert (found["silent"], found["well"], len(found["workers"])) == ([7], False, 1)
+        check(found, "Overview")
+        request = await served.get("/api/requests/nobody-s")
+        assert request["silent"] == [7]
+
+
+async def test_what_is_no_text_is_answered(tmp_path: Path) -> None:
+    """Whatever a string holds, the answer is JSON."""
+    async with portal(tmp_path) as served:
+        served.watched.recent.closed([ended(path="/" + os.fsdecode(b"\xff"), status=500)])
+        found = await served.get("/api/requests/of-the-test")
+        assert found["record"]["path"] == "/\udcff"
+        assert (await served.get("/api/overview"))["errors"][0]["path"] == "/\udcff"
 
 
 async def test_a_request_is_found_by_any_id(tmp_path: Path) -> None:
@@ -288,16 +264,3 @@ async def test_after_the_stop_no_stream_begins(tmp_path: Path) -> None:
     async with portal(tmp_path) as served:
         served.health.stop()
         assert [text async for text in overviews(served.facts, served.health, 60)] == []
-
-
-async def test_however_many_look_the_workers_are_asked_once(tmp_path: Path) -> None:
-    """And not at all while nobody looks."""
-    async with portal(tmp_path) as served:
-        await asyncio.sleep(0.1)
-        assert served.group.asked == 0
-        found = await asyncio.gather(*(served.facts.overview() for _ in range(50)))
-        assert served.group.asked == 1
-        assert all(one is found[0] for one in found)
-        served.facts._last = None
-        assert await served.facts.overview() is not found[0]
-        assert served.group.asked == 2

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from flask import Flask
 
-from gateway.checks import Finding
-from gateway.config import Settings, all_settings, read
+from gateway.config import Settings
 from gateway.loading import Interface, Service
 from gateway.portal import facts
-from gateway.portal.effective import MASK, configuration
 from gateway.portal.history import History
-from gateway.telemetry.live import WINDOWS, Live, merge, merge_routes
-from tests.gateway.projects import write_project
+from gateway.telemetry.live import ROUTES_KEPT, WINDOWS, Live, merge_routes
+from tests.gateway.portal.test_api_document import check
 from tests.gateway.telemetry.exchanges import ended
 from tests.gateway.telemetry.services import MOUNTS, fastapi_service, flask_service
 from tests.gateway.telemetry.test_live import Clock, rows, told
@@ -62,9 +60,11 @@ def worker(pid: int = 1, live: Live | None = None, **given: Any) -> dict[str, An
     }
 
 
-def overview(*workers: dict[str, Any], history: History | None = None) -> dict[str, Any]:
+def overview(
+    *workers: dict[str, Any], silent: Sequence[int] = (), history: History | None = None
+) -> dict[str, Any]:
     """The overview of these workers."""
-    return facts.overview(ABOUT, workers, history or History(), NOW)
+    return facts.overview(ABOUT, workers, history or History(), NOW, silent)
 
 
 def test_the_overview_adds_the_workers_up() -> None:
@@ -100,6 +100,28 @@ def test_a_mount_is_ready_where_every_worker_that_stays_is(
     assert (found["mounts"][0]["state"], found["draining"]) == (state, draining)
 
 
+@pytest.mark.parametrize(
+    ("workers", "silent", "well"),
+    [
+        ([{}, {}], [], True),
+        ([{}, {}], [7, 5], False),
+        ([{}, {"draining": True}], [], False),
+        ([{}, {"services": {"web": True, "api": False}}], [], False),
+        ([], [], False),
+    ],
+)
+def test_all_is_well_where_every_worker_answers_stays_and_is_ready(
+    workers: list[dict[str, Any]], silent: list[int], well: bool
+) -> None:
+    """One that hangs is told, though the mounts of the others are ready."""
+    found = overview(
+        *(worker(number + 1, **given) for number, given in enumerate(workers)), silent=silent
+    )
+    assert (found["well"], found["silent"]) == (well, sorted(silent))
+    if silent:
+        assert {mount["state"] for mount in found["mounts"]} == {"ready"}
+
+
 def test_rates_are_of_ten_seconds_and_errors_of_a_minute() -> None:
     """Percentiles too; what is older is history."""
     clock = Clock()
@@ -125,43 +147,6 @@ def test_a_mount_that_nobody_asks_has_no_percentiles() -> None:
     assert web["history"]["requests_per_second"] == [0.0] * WINDOWS
 
 
-def test_history_has_the_windows_that_are_over() -> None:
-    """The newest last; the one that is open would look like a fall."""
-    clock = Clock()
-    lives = [Live(clock), Live(clock)]
-    for live in lives:
-        live.closed([ended(0.1)] * 5)
-        live.closed([ended(0.1, status=500)] * 5)
-    clock.now += 5
-    lives[0].closed([ended(0.1)] * 30)
-    charts = overview(*(worker(live=live) for live in lives))["mounts"][0]["history"]
-    assert charts["requests_per_second"] == [0.0] * (WINDOWS - 1) + [4.0]
-    assert charts["errors_per_second"][-1] == 2.0
-    assert charts["p95_seconds"][-1] == pytest.approx(0.1, rel=0.05)
-
-
-def test_history_goes_on_where_the_last_look_ended() -> None:
-    """A later look asks for what is new and shows the same as a first one."""
-    clock = Clock()
-    live = Live(clock)
-    kept, asked = History(), []
-    for number in range(300):
-        live.closed([ended(0.1 + number / 1000)] * (number % 7))
-        clock.now += 5
-        if number % 10 == 0:
-            asked.append(int(clock.now // 5) - kept.since(clock.now))
-            kept.add(merge([told(live, kept.since(clock.now))]))
-    fresh = History()
-    fresh.add(merge([told(live)]))
-    kept.add(merge([told(live, kept.since(clock.now))]))
-    window = int(clock.now // 5)
-    assert kept.of("web", window) == fresh.of("web", window)
-    assert (asked[0], set(asked[1:])) == (WINDOWS, {12})
-    # Nobody looked for long: everything again, and no more than there is.
-    clock.now += 5000
-    assert int(clock.now // 5) - kept.since(clock.now) == WINDOWS
-
-
 def test_the_newest_errors_of_all_workers_come_first() -> None:
     """Fifty of them."""
     of_one = [{"time": f"2027-01-15T08:00:{second:02}.000Z"} for second in range(59, 0, -2)]
@@ -182,7 +167,7 @@ def test_routes_have_figures_and_a_place_to_read_more() -> None:
         ]
     )
     listed = facts.listed_routes(both(), "/apps", "/apps/_gateway/docs")
-    document = facts.routes(listed, merge_routes(rows(live)))
+    document = facts.routes(listed, facts.listed_pairs(listed), merge_routes(rows(live)))
     by_template = {route["template"]: route for route in document["routes"]}
     web = by_template["/web/items/<int:item_id>"]
     assert (web["path"], web["documentation"]) == ("/items/{item_id}", "/apps/_gateway/docs")
@@ -203,6 +188,22 @@ def test_routes_have_figures_and_a_place_to_read_more() -> None:
     ]
 
 
+def test_routes_that_are_counted_together_have_no_figures_of_their_own() -> None:
+    """Nobody knows them: they are not 0, which is told where nothing is counted together."""
+    live = Live()
+    live.closed([ended()])
+    live.closed([ended(mount="other", route=f"/{number}") for number in range(ROUTES_KEPT)])
+    live.closed([ended(route="/fails")] * 3)
+    listed = facts.listed_routes(both())
+    document = facts.routes(listed, [], merge_routes(rows(live)))
+    by_template = {route["template"]: route for route in document["routes"]}
+    names = ("requests", "requests_per_second", "error_rate", "p50_seconds", "p99_seconds")
+    assert [by_template["/web/fails"][name] for name in names] == [None] * 5
+    assert by_template["/web/items/<int:item_id>"]["requests"] == 1
+    assert by_template["/api/fails"]["requests"] == 0
+    check({**document, "pairs": []}, "Routes")
+
+
 def test_a_service_that_cannot_be_looked_into_has_one_line_with_all_its_figures() -> None:
     """Whatever its routes may be."""
 
@@ -212,7 +213,7 @@ def test_a_service_that_cannot_be_looked_into_has_one_line_with_all_its_figures(
     live = Live()
     live.closed([ended(mount="opaque", route=""), ended(mount="opaque", method="POST")])
     listed = facts.listed_routes([service(app, "opaque")])
-    (route,) = facts.routes(listed, merge_routes(rows(live)))["routes"]
+    (route,) = facts.routes(listed, [], merge_routes(rows(live)))["routes"]
     assert (route["template"], route["methods"], route["requests"]) == ("/opaque/*", ["*"], 2)
 
 
@@ -227,80 +228,21 @@ def test_a_request_is_told_by_the_worker_that_answered_it() -> None:
             {"pid": 2, "record": {"time": "2027-01-15T08:00:01.500Z"}, "lines": lines},
             {"pid": 3, "record": {"time": "2027-01-15T08:00:00.500Z"}, "lines": earlier},
         ],
+        [5, 4],
     )
     assert (found["found"], found["worker"]) == (True, 2)
     assert found["record"] == {"time": "2027-01-15T08:00:01.500Z"}
     assert [line["event"] for line in found["lines"]] == ["first", "second"]
+    assert found["silent"] == [4, 5]
 
 
 def test_a_request_that_still_runs_has_lines_and_no_record() -> None:
     """It is known all the same; what nobody knows is not found."""
     line = {"timestamp": "2027-01-15T08:00:01.000Z", "event": "first"}
-    running = facts.request("x", [{"pid": 7, "record": None, "lines": [line]}])
+    running = facts.request("x", [{"pid": 7, "record": None, "lines": [line]}], [])
     assert (running["found"], running["worker"], running["record"]) == (True, 7, None)
-    unknown = facts.request("y", [{"pid": 7, "record": None, "lines": []}])
+    unknown = facts.request("y", [{"pid": 7, "record": None, "lines": []}], [])
     assert (unknown["found"], unknown["worker"], unknown["lines"]) == (False, None, [])
-
-
-def test_the_configuration_tells_each_setting_and_where_it_comes_from(tmp_path: Path) -> None:
-    """Every one, those of each mount by its name; the purpose is that of the documentation."""
-    toml = (
-        "[server]\nport = 9000\n"
-        '[[mounts]]\nname = "a"\nprefix = "/a"\napp = "a:b"\nthreads = 4\n'
-        '[[mounts]]\nname = "b"\nprefix = "/b"\napp = "a:b"\n'
-    )
-    file = write_project(tmp_path, toml)
-    environ = {"GATEWAY_SERVER__WORKERS": "3", "GATEWAY_EDGE__TRUSTED_PROXIES": '["unix"]'}
-    found = configuration(
-        read(file, {"server": {"host": "::1"}}, environ), [Finding("edge", "what", "mend")]
-    )
-    settings = {one["key"]: one for one in found["settings"]}
-    own = [key for key, _, _ in all_settings() if not key.startswith("mounts.")]
-    of_mounts = [key for key, _, _ in all_settings() if key.startswith("mounts.")]
-    each = [f"mounts.{name}.{key[7:]}" for name in ("a", "b") for key in of_mounts]
-    assert list(settings) == [*own, *each]
-    assert settings["server.port"] == {
-        "key": "server.port",
-        "value": 9000,
-        "origin": "file",
-        "source": str(file),
-        "help": next(text for key, text, _ in all_settings() if key == "server.port"),
-        "secret": False,
-    }
-
-    def told_of(key: str) -> tuple[Any, str, str]:
-        return settings[key]["value"], settings[key]["origin"], settings[key]["source"]
-
-    assert told_of("server.host") == ("::1", "command line", "--host")
-    assert told_of("server.workers") == (3, "environment", "GATEWAY_SERVER__WORKERS")
-    assert told_of("server.drain_seconds") == (20.0, "default", "")
-    assert told_of("edge.trusted_proxies")[0] == ["unix"]
-    assert told_of("edge.cors_origins") == ([], "default", "")
-    assert told_of("edge.security_headers") == ({}, "default", "")
-    assert told_of("mounts.a.threads") == (4, "file", str(file))
-    assert told_of("mounts.b.threads") == (10, "default", "")
-    assert found["findings"] == [{"where": "edge", "what": "what", "mend": "mend"}]
-
-
-def test_no_secret_is_told(tmp_path: Path) -> None:
-    """Not even how long it is, wherever it is kept."""
-    secrets = {
-        "GATEWAY_ADMIN__TOKEN": "of-the-admin-and-long-enough",
-        "GATEWAY_SERVER__TLS_KEY_PASSWORD": "of-the-certificate",
-        "GATEWAY_SESSION__SECRET_KEY": "of-the-session-and-long-enough",
-        "GATEWAY_SESSION__SECRET_KEY_FALLBACKS": '["of-the-session-before"]',
-        "GATEWAY_EDGE__RATE_LIMIT_STORE": "redis://user:of-the-store@redis/0",
-    }
-    toml = '[[mounts]]\nname = "a"\nprefix = "/a"\napp = "a:b"\n'
-    file = write_project(tmp_path, toml)
-    found = configuration(read(file, None, secrets), [])
-    assert "of-the" not in str(found)
-    masked = {one["key"] for one in found["settings"] if one["value"] == MASK}
-    known = {one["key"] for one in found["settings"] if one["secret"]}
-    assert masked == known
-    assert len(masked) == len(secrets)
-    unset = configuration(read(file, None, {}), [])["settings"]
-    assert {one["value"] for one in unset if one["secret"]} == {"", "memory://"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,15 @@ from starlette.routing import Mount
 
 from gateway.portal import spelling
 from gateway.portal.pages import grouped_routes, page_routes
-from tests.live.portal.facts import REQUEST_ID, SeededFacts, mount, overview, route, routes
+from tests.live.portal.facts import (
+    REQUEST_ID,
+    SeededFacts,
+    error,
+    mount,
+    overview,
+    route,
+    routes,
+)
 
 PATHS = ["/", "/routes", "/compare", "/requests", f"/requests/{REQUEST_ID}", "/configuration"]
 
@@ -108,13 +116,14 @@ async def test_sign_out_is_offered_where_there_is_a_token(
     ("shown", "expected"),
     [
         (overview(), "2 services, all ready, 21 req/s, 1 error in the last minute"),
-        (
-            overview(mount("web")),
-            "1 service, ready, 8.4 req/s, no errors in the last minute",
-        ),
+        (overview(mount("web")), "1 service, ready, 8.4 req/s, no errors in the last minute"),
         (
             overview(mount("web", error_rate=0.5)),
             "1 service, ready, 8.4 req/s, errors in the last minute",
+        ),
+        (
+            overview(mount("web", error_rate=0.5), errors=[error("fresh-1", "/web", 500, "error")]),
+            "1 service, ready, 8.4 req/s, 1 error in the last minute",
         ),
         (
             overview(mount("a"), mount("b", state="not ready"), mount("c")),
@@ -123,6 +132,10 @@ async def test_sign_out_is_offered_where_there_is_a_token(
         (
             overview(mount("web", state="draining"), draining=True),
             "1 service, shutting down, 8.4 req/s, no errors in the last minute",
+        ),
+        (
+            overview(mount("web"), silent=[7, 8], well=False),
+            "1 service, ready, 2 workers do not answer, 8.4 req/s, no errors in the last minute",
         ),
         (overview(mounts=[]), "No services, 0 req/s, no errors in the last minute"),
     ],
@@ -133,6 +146,18 @@ async def test_headline_says_how_it_is_doing(
     """The first sentence is enough for whoever has ten seconds."""
     facts.current = shown
     assert headline((await http.get("/")).text) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "well"),
+    [({}, "yes"), ({"silent": [7]}, "no"), ({"well": False}, "no"), ({"draining": True}, "no")],
+)
+async def test_headline_is_drawn_well(
+    facts: SeededFacts, http: httpx.AsyncClient, changes: dict[str, Any], well: str
+) -> None:
+    """A worker that says nothing, or leaves, is not well, however ready the mounts are."""
+    facts.current = overview(mount("web"), **changes)
+    assert f'data-well="{well}"' in (await http.get("/")).text
 
 
 async def test_charts_leave_gaps_where_nothing_was_measured(
@@ -158,6 +183,29 @@ async def test_request_that_nobody_remembers_is_not_found(http: httpx.AsyncClien
     answer = await http.get("/requests/gone")
     assert answer.status_code == 404
     assert "No worker remembers request" in answer.text
+
+
+async def test_silent_worker_may_know_more(facts: SeededFacts, http: httpx.AsyncClient) -> None:
+    """Whether anything of the request was found or not."""
+    facts.silent = [7]
+    for request_id, what in [("gone", "it"), (REQUEST_ID, "more")]:
+        page = (await http.get(f"/requests/{request_id}")).text
+        assert f"1 worker did not answer, and may know {what}." in page
+
+
+async def test_ids_with_a_slash_have_a_page(facts: SeededFacts, http: httpx.AsyncClient) -> None:
+    """Links lead to it, and it is about the whole of the ID."""
+    facts.current = overview(mount("web"), errors=[error("a/b", "/web", 500, "error")])
+    assert 'href="/_gateway/requests/a%2Fb"' in (await http.get("/")).text
+    assert '<code class="id">a/b</code>' in (await http.get("/requests/a%2Fb")).text
+
+
+async def test_kept_is_a_number_of_requests(http: httpx.AsyncClient) -> None:
+    """How long that lasts depends on how many come: no page says minutes."""
+    for path in ("/requests", "/requests/", "/requests/gone"):
+        page = (await http.get(path)).text
+        assert "keeps its last requests" in page
+        assert "minutes" not in page
 
 
 async def test_looking_up_leads_to_the_requests_address(http: httpx.AsyncClient) -> None:

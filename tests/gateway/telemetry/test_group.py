@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
+import signal
 import socket
 import stat
 import tempfile
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway import __version__
 from gateway.telemetry import group as group_module
-from gateway.telemetry.group import WorkerGroup
+from gateway.telemetry.group import Told, WorkerGroup
+from tests.gateway.telemetry.workers import another, big, listener, names, worker
 
 
 @pytest.fixture
@@ -30,108 +28,11 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@asynccontextmanager
-async def worker(folder: Path | None, **answers: Callable[..., Any]) -> AsyncIterator[WorkerGroup]:
-    """This process as a worker."""
-    group = WorkerGroup(folder)
-    task = asyncio.create_task(group.keep(answers))
-    await until_it_listens(folder)
-    try:
-        yield group
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def until_it_listens(folder: Path | None) -> None:
-    """Until this process' socket takes connections."""
-    for _ in range(10_000):
-        await asyncio.sleep(0.001)
-        if folder is None:
-            return
-        try:
-            _, writer = await asyncio.open_unix_connection(folder / f"{os.getpid()}.sock")
-        except OSError:
-            continue
-        writer.close()
-        return
-
-
-def names(folder: Path) -> set[str]:
-    """The files in a folder, without their endings."""
-    return {path.stem for path in folder.iterdir()}
-
-
-def serve(folder: Path, ready: Any) -> None:
-    """Another worker, in a process of its own."""
-
-    async def answer() -> None:
-        group = WorkerGroup(folder)
-        answers: dict[str, Callable[..., Any]] = {
-            "who": lambda: {"pid": os.getpid()},
-            "add": lambda a, b: a + b,
-            "big": big,
-        }
-        keeping = asyncio.create_task(group.keep(answers))
-        await until_it_listens(folder)
-        ready.set()
-        await keeping
-
-    asyncio.run(answer())
-
-
-def big() -> list[str]:
-    """More than one piece of it fits a socket's buffer."""
-    return ["x" * 1000] * 3000
-
-
-@contextmanager
-def another(folder: Path) -> Iterator[multiprocessing.process.BaseProcess]:
-    """A worker in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    process = context.Process(target=serve, args=(folder, ready), daemon=True)
-    process.start()
-    try:
-        assert ready.wait(30)
-        yield process
-    finally:
-        process.kill()
-        process.join(10)
-
-
-@contextmanager
-def listener(path: Path, act: Callable[[socket.socket], None]) -> Iterator[None]:
-    """Something that listens at a worker's address and does with connections what it likes."""
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        server.listen()
-
-        def run() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    try:
-                        connection.recv(65536)  # the question
-                        act(connection)
-                    except OSError:
-                        continue
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        yield
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
-
-
 async def test_alone_it_asks_itself(folder: Path) -> None:
     """Without a folder there is nobody else, and no socket."""
     async with worker(None, add=lambda a, b: a + b) as group:
-        assert await group.ask("add", a=1, b=2) == [3]
-        assert await group.ask("unknown") == []
+        assert (await group.ask("add", a=1, b=2)).answers == [3]
+        assert (await group.ask("unknown")).answers == []
     assert names(folder) == set()
 
 
@@ -139,15 +40,15 @@ async def test_all_workers_answer(folder: Path) -> None:
     """Each from its own process, this one's answer first; a long one is whole."""
     async with worker(folder, who=lambda: {"pid": os.getpid()}, big=lambda: "short") as group:
         with another(folder) as first, another(folder) as second:
-            answers = await group.ask("who")
+            answers = (await group.ask("who")).answers
             assert answers[0] == {"pid": os.getpid()}
             assert {answer["pid"] for answer in answers} == {os.getpid(), first.pid, second.pid}
-            assert await group.ask("big") == ["short", big(), big()]
-            assert await group.ask("add", a=1, b=2) == [3, 3]
+            assert (await group.ask("big")).answers == ["short", big(), big()]
+            assert (await group.ask("add", a=1, b=2)).answers == [3, 3]
             first.kill()
             await asyncio.to_thread(first.join)
-            answers = await group.ask("who")
-            assert [answer["pid"] for answer in answers] == [os.getpid(), second.pid]
+            told = await group.ask("who")
+            assert told == Told([{"pid": os.getpid()}, {"pid": second.pid}], [])
 
 
 async def test_the_socket_of_a_dead_worker_is_removed(folder: Path) -> None:
@@ -156,13 +57,40 @@ async def test_the_socket_of_a_dead_worker_is_removed(folder: Path) -> None:
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(folder / f"{pid}.sock"))
     async with worker(folder, who=lambda: 1) as group:
-        assert await group.ask("who") == [1]
+        # Neither is silent: a worker that hangs would take a connection.
+        assert await group.ask("who") == Told([1], [])
         assert names(folder) == {str(os.getppid()), str(os.getpid())}
     assert names(folder) == {str(os.getppid())}
 
 
+async def test_a_worker_that_is_stopped_is_silent_until_it_goes_on(folder: Path) -> None:
+    """It lives, and what it knows is missing; however often it was asked in vain."""
+    async with worker(folder, who=lambda: {"pid": 0}) as group:
+        with another(folder) as other:
+            assert other.pid is not None
+            os.kill(other.pid, signal.SIGSTOP)
+            try:
+                asked = await asyncio.gather(*(group.ask("who") for _ in range(200)))
+                assert all(told == Told([{"pid": 0}], [other.pid]) for told in asked)
+            finally:
+                os.kill(other.pid, signal.SIGCONT)
+            for _ in range(100):
+                told = await group.ask("who")
+                if not told.silent:
+                    break
+            assert told == Told([{"pid": 0}, {"pid": other.pid}], [])
+
+
+async def test_a_worker_that_ends_while_it_is_asked_is_not_silent(folder: Path) -> None:
+    """Its socket is gone by then."""
+    path = folder / "1.sock"
+    with listener(path, lambda connection: path.unlink()):
+        async with worker(folder, who=lambda: "here") as group:
+            assert await group.ask("who") == Told(["here"], [])
+
+
 async def test_a_worker_that_hangs_costs_a_second_and_no_more(folder: Path) -> None:
-    """However many hang; the others' answers are there."""
+    """However many hang; the others' answers are there, and who is silent is told."""
 
     def hang(connection: socket.socket) -> None:
         time.sleep(3)
@@ -173,12 +101,13 @@ async def test_a_worker_that_hangs_costs_a_second_and_no_more(folder: Path) -> N
 
     with (
         listener(folder / "1.sock", hang),
-        listener(folder / "2.sock", begin_and_hang),
+        listener(folder / f"{os.getppid()}.sock", begin_and_hang),
         another(folder) as other,
     ):
         async with worker(folder, who=lambda: {"pid": 0}) as group:
             started = time.monotonic()
-            assert await group.ask("who") == [{"pid": 0}, {"pid": other.pid}]
+            told = await group.ask("who")
+            assert told == Told([{"pid": 0}, {"pid": other.pid}], [1, os.getppid()])
             assert 0.9 < time.monotonic() - started < 2
 
 
@@ -204,7 +133,7 @@ async def test_an_answer_in_other_words_is_left_out(folder: Path, text: bytes) -
     """Also that of another version, which replaces this one at the moment."""
     with listener(folder / "1.sock", lambda connection: connection.sendall(text)):
         async with worker(folder, who=lambda: "here") as group:
-            assert await group.ask("who") == ["here"]
+            assert (await group.ask("who")).answers == ["here"]
 
 
 async def test_an_answer_without_end_is_given_up(
@@ -220,7 +149,7 @@ async def test_an_answer_without_end_is_given_up(
     with listener(folder / "1.sock", endless):
         async with worker(folder, who=lambda: "here") as group:
             started = time.monotonic()
-            assert await group.ask("who") == ["here"]
+            assert (await group.ask("who")).answers == ["here"]
             assert time.monotonic() - started < 0.9
 
 
@@ -287,5 +216,5 @@ async def test_where_there_can_be_no_socket_it_goes_on_alone(
     deep.mkdir()
     group = WorkerGroup(deep)
     await group.keep({"who": lambda: "here"})
-    assert await group.ask("who") == ["here"]
+    assert (await group.ask("who")).answers == ["here"]
     assert "cannot ask this one" in caplog.text

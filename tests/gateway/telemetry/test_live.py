@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.telemetry.histogram import bucket_of, quantiles, seconds_of
-from gateway.telemetry.live import MORE, ROUTES_KEPT, WINDOWS, Live, merge, merge_routes
+from gateway.telemetry.live import (
+    MORE,
+    ROUTES_KEPT,
+    WINDOWS,
+    Figures,
+    Live,
+    merge,
+    merge_routes,
+)
 from tests.gateway.telemetry.exchanges import ended
 
 DURATIONS = st.floats(min_value=1e-6, max_value=80_000, allow_nan=False)
@@ -144,6 +152,57 @@ def test_what_is_older_than_15_minutes_is_forgotten() -> None:
     (figures,) = merge_routes(rows(live)).values()
     assert (figures.requests, figures.recent.count) == (WINDOWS + 50, 0)
     assert told(live)["mounts"]["web"] == []
+
+
+def test_while_nobody_looks_no_request_pays_for_another_route(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A new window begins at the same price, however many routes were used in the one before."""
+    clock = Clock()
+    live = Live(clock)
+    live.closed([ended(route=f"/{number}") for number in range(500)])
+    added: list[Figures] = []
+    add = Figures.add
+
+    def counted(figures: Figures, *given: Any) -> None:
+        added.append(figures)
+        add(figures, *given)
+
+    monkeypatch.setattr(Figures, "add", counted)
+    clock.now += 5
+    live.closed([ended(route="/0")])
+    assert len(added) <= 2
+    (window, last) = told(live)["mounts"]["web"]
+    assert (window[1], last[1]) == (500, 1)
+
+
+def test_memory_has_a_bound_while_nobody_looks() -> None:
+    """What nobody has asked for is forgotten, too."""
+    clock = Clock()
+    live = Live(clock)
+    for _ in range(3 * WINDOWS):
+        live.closed([ended(), ended(route="/seldom" if clock.now % 1000 else "")])
+        clock.now += 5
+    assert len(live._mounts["web"]) <= WINDOWS + 1
+    assert all(len(series.coarse) <= 4 for series in live._series.values())
+
+
+def test_what_was_counted_late_is_in_the_window_that_it_ended_in() -> None:
+    """A route that nobody asks for any more keeps the time of its last requests."""
+    clock = Clock()
+    live = Live(clock)
+    live.closed([ended(route="/once")])
+    for _ in range(3):
+        clock.now += 5
+        live.closed([ended()])
+    windows = told(live)["mounts"]["web"]
+    first = 1_000_000 // 5
+    assert sorted((number, count) for number, count, *_ in windows) == [
+        (first + step, 1) for step in range(4)
+    ]
+    clock.now += 2000
+    live.closed([ended(route="/once")])
+    assert [count for _, count, *_ in told(live)["mounts"]["web"]] == [1]
 
 
 def test_routes_are_counted_by_template_and_method() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -98,6 +99,15 @@ def test_the_last_errors_are_told_newest_first() -> None:
     }
 
 
+def test_a_listed_error_has_its_record_still() -> None:
+    """However many requests came since: the list leads to it."""
+    recent = recent_of(ended(request_id="failed", status=500), *[ended()] * 100)
+    assert [error["request_id"] for error in recent.errors()] == ["failed"]
+    record = recent.record("failed")
+    assert record is not None
+    assert record["status"] == 500
+
+
 def test_probes_are_not_remembered() -> None:
     """Several a second, they would leave room for nothing else."""
     probe: dict[str, Any] = {
@@ -175,6 +185,20 @@ async def test_a_traceback_is_kept_with_its_line() -> None:
         (line,) = lines.of_request("of-the-test")
         assert line["exception"].endswith("RuntimeError: of the test\n")
         assert "timestamp" in line
+
+
+async def test_what_is_no_text_can_be_sent_all_the_same() -> None:
+    """The name of a file may have bytes that are none, in a line as in its traceback."""
+    name = os.fsdecode(b"\xff.txt")
+    async with listening() as lines:
+        try:
+            raise FileNotFoundError(name)
+        except FileNotFoundError:
+            logging.getLogger("of." + name).exception("no %s", name)
+        (line,) = lines.of_request("of-the-test")
+        assert (line["event"], line["logger"]) == ("no \\udcff.txt", "of.\\udcff.txt")
+        assert str(line).encode()
+        assert line["exception"].endswith("FileNotFoundError: \\udcff.txt\n")
 
 
 async def test_lines_have_a_bound_in_number_and_in_length() -> None:

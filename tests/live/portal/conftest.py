@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -48,19 +49,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def portal() -> Iterator[SeededPortal]:
-    """The pages over seeded facts, fresh for each test."""
-    with serving(SeededPortal()) as portal:
-        yield portal
-
-
-@pytest.fixture
-def open_page(browser: Browser, portal: SeededPortal) -> Iterator[OpenPage]:
-    """Opens a page of the portal, by its path below the prefix."""
+def open_url(browser: Browser) -> Iterator[OpenPage]:
+    """Opens a page by its address, each time as somebody else."""
     contexts = []
 
     def open_(
-        path: str, size: str = "desktop", scheme: str = "light", *, scripts: bool = True
+        url: str, size: str = "desktop", scheme: str = "light", *, scripts: bool = True
     ) -> Watched:
         width, height = SIZES[size]
         context = browser.new_context(
@@ -72,13 +66,30 @@ def open_page(browser: Browser, portal: SeededPortal) -> Iterator[OpenPage]:
         contexts.append(context)
         context.set_default_timeout(10_000)
         watched = Watched(context.new_page())
-        _watch(watched, portal.url)
-        watched.page.goto(portal.url + path)
+        _watch(watched, url)
+        watched.page.goto(url)
         return watched
 
     yield open_
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def portal() -> Iterator[SeededPortal]:
+    """The pages over seeded facts, fresh for each test."""
+    with serving(SeededPortal()) as portal:
+        yield portal
+
+
+@pytest.fixture
+def open_page(open_url: OpenPage, portal: SeededPortal) -> OpenPage:
+    """Opens a page over the seeded facts, by its path below the prefix."""
+
+    def open_(path: str, *arguments: Any, **options: Any) -> Watched:
+        return open_url(portal.url + path, *arguments, **options)
+
+    return open_
 
 
 @pytest.fixture

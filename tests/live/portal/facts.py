@@ -52,7 +52,11 @@ def mount(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def overview(*mounts: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A process group of one worker; without mounts given, of Flask with an error, and FastAPI."""
+    """A process group of one worker; without mounts given, of Flask with errors, and FastAPI."""
+    errors = [
+        error(REQUEST_ID, "/flask/items/broken", 500, "error"),
+        {**error("7d3c2a", HOSTILE, 504, "timeout"), "time": "2026-11-22T20:58:04.123456Z"},
+    ]
     given = mounts or (
         mount("flask", error_rate=0.012, history=history(8.4, errors=True)),
         mount(
@@ -87,10 +91,7 @@ def overview(*mounts: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "event_loop_lag_seconds": 0.0004,
         "step_seconds": 5,
         "mounts": list(given),
-        "errors": [
-            error(REQUEST_ID, "/flask/items/broken", 500, "error"),
-            error("7d3c2a", HOSTILE, 504, "timeout"),
-        ],
+        "errors": [] if mounts or "mounts" in changes else errors,
         **changes,
     }
 
@@ -237,10 +238,12 @@ class SeededFacts:
 
     Attributes:
         current: The overview that is shown next.
+        silent: The workers that do not answer when a request is looked up.
     """
 
     def __init__(self) -> None:
         self.current = overview()
+        self.silent: list[int] = []
 
     async def overview(self) -> dict[str, Any]:
         """The seeded overview."""
@@ -252,7 +255,7 @@ class SeededFacts:
 
     async def request(self, request_id: str) -> dict[str, Any]:
         """The seeded request."""
-        return request(request_id)
+        return {**request(request_id), "silent": self.silent}
 
     async def configuration(self) -> dict[str, Any]:
         """The seeded settings."""

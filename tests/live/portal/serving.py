@@ -40,11 +40,13 @@ class SeededPortal:
     Attributes:
         facts: What the pages show.
         asked: The bodies of the comparisons that were asked for.
+        bodies: What both answer, where it is not the item.
         url: Where it answers, with the prefix.
     """
 
     facts: SeededFacts = field(default_factory=SeededFacts)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    bodies: tuple[str, str] | None = None
     url: str = ""
 
     def app(self) -> Starlette:
@@ -119,9 +121,12 @@ class SeededPortal:
             detail = "POST is not safe, and repeat_unsafe is not set."
             return JSONResponse({"detail": detail}, 422, media_type="application/problem+json")
         first, second = question["mounts"]
+        answers = [answer(first, question, "1.10"), answer(second, question, 1.1)]
+        for shown, body in zip(answers, self.bodies or (), strict=False):
+            shown["body"] = body
         return JSONResponse(
             {
-                "answers": [answer(first, question, "1.10"), answer(second, question, 1.1)],
+                "answers": answers,
                 "equal": False,
                 "differences": [
                     {

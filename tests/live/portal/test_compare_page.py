@@ -68,6 +68,50 @@ def test_differences_are_marked(open_page: OpenPage) -> None:
     assert page.evaluate("document.activeElement.hasAttribute('data-result')")
 
 
+def test_numbers_are_shown_as_they_were_sent(open_page: OpenPage, portal: SeededPortal) -> None:
+    """Also where a browser's numbers are too short for them, or it would spell them otherwise."""
+    portal.bodies = (
+        '{"price": 12345678901234567891, "of": [1.0, -0, {}], "a/b": "\\u00e4"}',
+        '{"price": 12345678901234567892, "of": [1e2, "1.0", []], "__proto__": {"x": null}}',
+    )
+    page = opened(open_page)
+    page.click("text=Send")
+    page.wait_for_selector("[data-answers] article")
+    one, other = (
+        [" ".join(text.split()) for text in lines.locator("> div").all_text_contents()]
+        for lines in page.locator(".lines.body").all()
+    )
+    assert " ".join(one) == (
+        '{ ≠ differs: "price": 12345678901234567891, "of": [ 1.0, -0, {} ], "a/b": "ä" }'
+    )
+    assert " ".join(other) == (
+        '{ ≠ differs: "price": 12345678901234567892, "of": [ 1e2, "1.0", [] ], '
+        '"__proto__": { "x": null } }'
+    )
+
+
+def test_long_and_deep_bodies_are_shown_in_part(open_page: OpenPage, portal: SeededPortal) -> None:
+    """What nobody reads to its end takes neither the result nor the browser away."""
+    portal.bodies = (
+        f"[{'0,' * 119_999}0]",
+        f"{'[' * 60_000}0,{{}}{']' * 60_000}",
+    )
+    watched = open_page("/compare")
+    page = watched.page
+    page.wait_for_selector(FILLED_IN)
+    page.click("text=Send")
+    page.wait_for_selector("[data-answers] article")
+    long, deep = page.locator(".lines.body").all()
+    assert long.locator("> div").count() == 2000
+    assert page.locator("[data-answers] .hint").all_inner_texts() == [
+        "118002 lines more are left out here."
+    ]
+    # 64 that open, one for all that is in them, 64 that close.
+    assert deep.locator("> div").count() == 129
+    assert deep.locator("> div").nth(64).inner_text().strip() == "[ … ]"
+    assert watched.complaints == []
+
+
 def test_repeating_draws_both_distributions(open_page: OpenPage, portal: SeededPortal) -> None:
     """Each run is a dot in its row; the ratio is told with its spread."""
     page = opened(open_page)

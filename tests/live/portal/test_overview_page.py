@@ -41,7 +41,7 @@ def test_overview_moves(open_page: OpenPage, portal: SeededPortal) -> None:
         busy,
         errors=[error("fresh-1", "/flask/late", 503, "rejected")],
     )
-    page.wait_for_selector("text=2 services, 1 not ready, 107 req/s, no errors in the last minute")
+    page.wait_for_selector("text=2 services, 1 not ready, 107 req/s, 1 error in the last minute")
     assert page.inner_text('[data-mount="fastapi"] [data-field="rate"]') == "99\u00a0req/s"
     assert page.get_attribute('[data-mount="fastapi"] [data-shape="requests"]', "d") != before
     assert page.inner_text('[data-mount="flask"] [data-field="state"]') == "not ready"
@@ -83,3 +83,19 @@ def test_several_workers_are_listed(open_page: OpenPage, portal: SeededPortal) -
     portal.facts.current = overview(workers=[worker, {**worker, "pid": 4712}])
     page.wait_for_selector('[data-rows="workers"] >> text=4712')
     assert page.inner_text('[data-process] [data-field="workers"]') == "2"
+
+
+def test_silent_worker_is_told_of(open_page: OpenPage, portal: SeededPortal) -> None:
+    """Script and server say alike that not all is well with the workers."""
+    page = open_page("/").page
+    page.wait_for_selector(LIVE)
+    for changes, told in [
+        ({"silent": [4712], "well": False}, "1 worker does not answer"),
+        ({"silent": [], "well": False}, "a worker is shutting down"),
+    ]:
+        portal.facts.current = overview(mount("web"), **changes)
+        page.wait_for_selector(f"text=1 service, ready, {told}, 8.4")
+        assert page.get_attribute("[data-headline]", "data-well") == "no"
+        plain = open_page("/", scripts=False).page
+        assert plain.inner_text("[data-headline]") == page.inner_text("[data-headline]")
+        assert plain.get_attribute("[data-headline]", "data-well") == "no"
