@@ -128,7 +128,7 @@ async def _drips(stranger: Stranger, _: Random) -> str:
 
 async def _takes_nothing(stranger: Stranger, _: Random) -> str:
     """Ask for much, and do not read it."""
-    await stranger.send(request("GET /work/file"))
+    await stranger.send(request("GET /load/file"))
     await asyncio.sleep(_TAKES_NOTHING_SECONDS)
     first, count = await stranger.rest()
     if count >= _FILE_BYTES:
@@ -138,7 +138,7 @@ async def _takes_nothing(stranger: Stranger, _: Random) -> str:
 
 async def _takes_little(stranger: Stranger, _: Random) -> str:
     """Read much, but slowly, and leave in the end."""
-    await stranger.send(request("GET /work/file"))
+    await stranger.send(request("GET /load/file"))
     for _number in range(20):
         if not await stranger.receive(2048):
             return _CLOSED
@@ -164,7 +164,7 @@ def _upgrades_and_sends(*choices: bytes) -> Act:
 async def _scans(stranger: Stranger, chance: Random) -> str:
     """A path, a host, a query and an ID that nobody has heard of, one after the other."""
     word = base64.urlsafe_b64encode(chance.randbytes(9)).decode()
-    prefix = chance.choice(["", "/flask", "/fastapi", "/work", "/_gateway", "/flask/items"])
+    prefix = chance.choice(["", "/flask", "/fastapi", "/load", "/_gateway", "/flask/items"])
     end = chance.choice(["", ".php", "/", "/.env", "?q=" + word])
     fields = [f"X-Request-ID: {word}", f"User-Agent: {word}", f"X-{word.strip('-_')}: 1"]
     strange = request(
@@ -244,8 +244,8 @@ KINDS = (
         3,
         _sends_and_leaves(
             request("GET /fastapi/async"),
-            request("GET /work/sleep"),
-            request("GET /work/compute"),
+            request("GET /load/sleep"),
+            request("GET /load/compute"),
             request("GET /flask/report"),
             request("GET /flask/hello") * 20,
             request("GET /fastapi/items/1") * 20,
@@ -256,8 +256,8 @@ KINDS = (
         "leaves within the answer",
         3,
         _leaves_while_answered(
-            request("GET /work/file"),
-            request("GET /work/stream"),
+            request("GET /load/file"),
+            request("GET /load/stream"),
             request("GET /flask/export.csv"),
             request("GET /fastapi/events"),
         ),

@@ -23,7 +23,7 @@ UPGRADE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 )
 WEBSOCKET = request("GET /fastapi/events/ws", *UPGRADE)
-_UPLOADS = ("/work/upload", "/flask/login", "/fastapi/login", "/flask/items")
+_UPLOADS = ("/load/upload", "/flask/login", "/fastapi/login", "/flask/items")
 
 
 def unfinished(*paths: str) -> tuple[bytes, ...]:
@@ -45,7 +45,7 @@ BAD_FRAMES = (
     request("POST /fastapi/login", "Content-Length: 1, 1", body=b"x"),
     request("POST /fastapi/login", "Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n"),
     request("POST /stream/upload", _CHUNKED, body=b"zz\r\nhello\r\n0\r\n\r\n"),
-    request("POST /work/upload", _CHUNKED, body=b"5\r\nhello!!\r\n0\r\n\r\n"),
+    request("POST /load/upload", _CHUNKED, body=b"5\r\nhello!!\r\n0\r\n\r\n"),
     request("GET /flask/hello", "Host: elsewhere.example"),
     b"GET /flask/hello HTTP/1.1\r\n\r\n",
     b"GET /flask/hello HTTP/9.9\r\nHost: localhost\r\n\r\n",

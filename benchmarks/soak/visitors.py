@@ -69,8 +69,8 @@ class Visitors:
             Errand("Flask sign in", 0.3, self._sign_in("/flask")),
             Errand("stream", 3, self._stream),
             Errand("file", 0.4, self._file),
-            Errand("upload", 1, self._upload("/work", 1)),
-            Errand("upload to disk", 0.5, self._upload("/work", 3)),
+            Errand("upload", 1, self._upload("/load", 1)),
+            Errand("upload to disk", 0.5, self._upload("/load", 3)),
             Errand("upload read while it arrives", 0.5, self._upload("/stream", 3)),
             Errand("liveness", 1, self._status("/_gateway/livez", 200)),
             Errand("readiness", 1, self._status("/_gateway/readyz", 200)),
@@ -161,16 +161,16 @@ class Visitors:
         return "200"
 
     async def _stream(self, _: Random) -> str:
-        answer = await self._ask("GET", "/work/stream")
-        _check(len(answer.content) == CHUNKS * CHUNK_BYTES, "/work/stream")
+        answer = await self._ask("GET", "/load/stream")
+        _check(len(answer.content) == CHUNKS * CHUNK_BYTES, "/load/stream")
         return "200"
 
     async def _file(self, _: Random) -> str:
         received = 0
-        async with self._http.stream("GET", "/work/file") as answer:
+        async with self._http.stream("GET", "/load/file") as answer:
             async for piece in answer.aiter_raw():
                 received += len(piece)
-        _check(answer.status_code == 200 and received == _FILE_BYTES, "/work/file")
+        _check(answer.status_code == 200 and received == _FILE_BYTES, "/load/file")
         return "200"
 
     def _upload(self, prefix: str, mebibytes: int) -> Any:

@@ -135,7 +135,7 @@ class TrustedProxies:
             scope["scheme"] = proto.replace("http", "ws") if websocket else proto
             kept.append((b"x-forwarded-proto", proto.encode()))
         host = _pick(said.get(b"x-forwarded-host", []), skipped)
-        if _HOST.fullmatch(host):
+        if names_host(host):
             kept[:] = [header for header in kept if header[0] != b"host"]
             kept += [(b"host", host.encode()), (b"x-forwarded-host", host.encode())]
         prefix = _pick(said.get(b"x-forwarded-prefix", []), skipped).rstrip("/")
@@ -191,6 +191,11 @@ def unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
         return parsed.ipv4_mapped
     return parsed
+
+
+def names_host(value: str) -> bool:
+    """Whether a value is a host's name or address, with or without a port."""
+    return _HOST.fullmatch(value) is not None
 
 
 def path_within(scope: Scope) -> str:

@@ -21,6 +21,7 @@ from pydantic import (
 from gateway.config import MountSettings
 from gateway.edge.hosts import host_name
 from gateway.edge.hygiene import path_fault
+from gateway.edge.proxies import names_host
 
 MOST_TIMES = 200
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1, less TRACE
@@ -29,7 +30,6 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 9110, section 5.5, in the one encoding that all servers agree about.
 _VALUE = re.compile(r"([!-~\x80-\xff]([ \t!-~\x80-\xff]*[!-~\x80-\xff])?)?")
 _UNFIT = re.compile(r"[\x00-\x20\x7f#]")
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 # What is between two neighbours on the way, and what this gateway makes itself of the body.
 _OF_THE_CONNECTION = frozenset(
     {
@@ -82,7 +82,7 @@ def _fit_headers(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name} belongs to a connection, and here is none")
         if not _VALUE.fullmatch(value):
             raise ValueError(f"the value of {name} is not one line of ISO 8859-1 without margins")
-        if lower == "host" and not _HOST.fullmatch(value):
+        if lower == "host" and not names_host(value):
             raise ValueError(f"{value!r} is no host")
         seen.add(lower)
     return headers

@@ -37,8 +37,6 @@ from gateway.problems import problem
 
 ADMIN_COOKIE = "gateway_admin"
 USER_AGENT = "gateway-portal"
-SHOWN_BYTES = 256 * 1024
-_SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True)

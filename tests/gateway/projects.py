@@ -19,6 +19,25 @@ WEB_AND_API = """
     prefix = "/api"
     app = "services_:api"
 """
+# Their module, where each tells its process and logs a line.
+PIDS = """
+    import logging, os
+    from fastapi import FastAPI
+    from flask import Flask
+
+    web = Flask(__name__)
+    api = FastAPI()
+
+    @web.get("/pid")
+    def web_pid():
+        logging.getLogger("of.web").warning("in flask")
+        return str(os.getpid())
+
+    @api.get("/pid")
+    async def api_pid():
+        logging.getLogger("of.api").warning("in fastapi")
+        return os.getpid()
+"""
 
 
 def write_project(folder: Path, toml: str, modules: Mapping[str, str] | None = None) -> Path:

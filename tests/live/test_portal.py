@@ -15,29 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.projects import WEB_AND_API, write_project
+from tests.gateway.projects import PIDS, WEB_AND_API, write_project
 from tests.live.serving import Gateway, run_gateway, serving, wait_until
 
 TOKEN = "of-the-test-and-long-enough"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-MODULE = """
-    import logging, os
-    from fastapi import FastAPI
-    from flask import Flask
-
-    web = Flask(__name__)
-    api = FastAPI()
-
-    @web.get("/pid")
-    def web_pid():
-        logging.getLogger("of.web").warning("in flask")
-        return str(os.getpid())
-
-    @api.get("/pid")
-    async def api_pid():
-        logging.getLogger("of.api").warning("in fastapi")
-        return os.getpid()
-"""
 ENV = {"GATEWAY_ADMIN__TOKEN": TOKEN}
 
 
@@ -45,7 +27,7 @@ ENV = {"GATEWAY_ADMIN__TOKEN": TOKEN}
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Two workers."""
     folder: Path = tmp_path_factory.mktemp("workers")
-    write_project(folder, WEB_AND_API, {"services_": MODULE})
+    write_project(folder, WEB_AND_API, {"services_": PIDS})
     with serving("--workers", "2", cwd=folder, env=ENV) as gateway:
         yield gateway
 
@@ -197,7 +179,7 @@ def test_a_killed_worker_leaves_and_its_successor_comes(workers: Gateway) -> Non
 @pytest.mark.parametrize("count", ["1", "2"])
 def test_an_open_stream_does_not_hold_up_a_stop(tmp_path: Path, count: str) -> None:
     """It ends cleanly, and the process long before its time is up."""
-    write_project(tmp_path, WEB_AND_API, {"services_": MODULE})
+    write_project(tmp_path, WEB_AND_API, {"services_": PIDS})
     with serving("--workers", count, cwd=tmp_path, env=ENV) as gateway:
         url = f"{gateway.url}/_gateway/api/overview/stream"
         with httpx.stream("GET", url, headers=BEARER, timeout=20) as stream:

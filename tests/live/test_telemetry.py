@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.gateway.projects import WEB_AND_API, write_project
+from tests.gateway.projects import PIDS, WEB_AND_API, write_project
 from tests.live.serving import Gateway, serving, wait_until
 
 TOKEN = "of-the-test-and-long-enough"
@@ -26,31 +26,13 @@ TOML = (
 """
     + WEB_AND_API
 )
-MODULE = """
-    import logging, os
-    from fastapi import FastAPI
-    from flask import Flask
-
-    web = Flask(__name__)
-    api = FastAPI()
-
-    @web.get("/pid")
-    def web_pid():
-        logging.getLogger("of.web").warning("in flask")
-        return str(os.getpid())
-
-    @api.get("/pid")
-    async def api_pid():
-        logging.getLogger("of.api").warning("in fastapi")
-        return os.getpid()
-"""
 
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Two workers in production."""
     folder: Path = tmp_path_factory.mktemp("workers")
-    write_project(folder, TOML, {"services_": MODULE})
+    write_project(folder, TOML, {"services_": PIDS})
     with serving(cwd=folder, env={"GATEWAY_ADMIN__TOKEN": TOKEN}) as gateway:
         yield gateway
 

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from gateway.portal.documentation import documentation_routes
-from tests.backends import require
+from tests.browsers import chromium
 from tests.gateway.openapi.described import service_of
 
 SCRIPT = "<script src='/fastapi/evil.js'></script>"
@@ -28,18 +28,11 @@ HOSTILE = f"""Read this. <iframe srcdoc="{SCRIPT}"></iframe> {SCRIPT}
 """
 
 
-# Not for the session: while Playwright runs it holds this thread's event loop, which
-# asynchronous tests of other modules need.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The system's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=require("chromium"),
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

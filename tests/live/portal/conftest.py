@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request
 
-from tests.backends import require
+from tests.browsers import chromium
 from tests.live.portal.serving import SeededPortal, serving
 
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
@@ -34,18 +34,11 @@ class Watched:
 OpenPage = Callable[..., Watched]
 
 
-# Not for the session: while Playwright runs it holds this thread's event loop, which
-# asynchronous tests of other modules need.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The system's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=require("chromium"),
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
