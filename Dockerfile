@@ -52,7 +52,8 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     HOME=/tmp \
     PORT=8000 \
     GATEWAY_SERVER__HOST=0.0.0.0 \
-    CATALOG_DATABASE_URL=sqlite:////data/catalog.db
+    CATALOG_DATABASE_URL=sqlite:////data/catalog.db \
+    GATEWAY_SWITCH__DATABASE=sqlite:////data/switch.db
 
 WORKDIR /app
 USER 10001:10001

@@ -199,6 +199,9 @@ SERVICES = gateway("gateway.toml", prefix="/fastapi")
 BRIDGE = gateway("bridge.toml")
 A2WSGI = gateway("a2wsgi.toml", "a2wsgi")
 
+_LEGACY = gateway("switch.toml", "legacy", "/legacy")
+_SHADOW = gateway("switch.toml", "shadow", "/shadow")
+
 _COMPUTING = Row("/compute", connections=16)
 _SLEEPING = Row("/sleep")
 _SMALL = Row("/json")
@@ -206,6 +209,18 @@ _SMALL = Row("/json")
 # more to do. Without, the one client takes all of the server that it can get.
 _PROBE = Row("/api/ping", connections=1, pause_ms=20)
 _PROBES = (_PROBE, replace(_PROBE, pause_ms=0))
+
+
+def _with_shadows(path: str) -> Row:
+    """As many clients as a server has that is busy and not overloaded."""
+    return Row(path, connections=16, pause_ms=40)
+
+
+# What costs a share of the process whatever is done; it is shown, and nothing is asked of it.
+_SHADOW_COMPUTES = _with_shadows("/computes")
+_SHADOWED = tuple(
+    _with_shadows(path) for path in ("/small", "/sleeps", "/raises", "/hangs", "/large", "/cookies")
+)
 
 COMPARISONS = (
     Comparison(
@@ -294,6 +309,38 @@ COMPARISONS = (
         rows=(Row("/"),),
         bars=(Bar("portal closed", "throughput", 0.97),),
         # An event comes every two seconds.
+        times=2,
+    ),
+    Comparison(
+        "switch-legacy",
+        contender=_LEGACY,
+        baselines=(gateway("switch.toml", "mount", "/plain-legacy"),),
+        rows=(Row("/small"),),
+        bars=(Bar("mount", "throughput", 0.95),),
+        times=2,
+    ),
+    Comparison(
+        "switch-candidate",
+        contender=gateway("switch.toml", "candidate", "/candidate"),
+        baselines=(gateway("switch.toml", "mount", "/plain-candidate"),),
+        rows=(Row("/small"),),
+        bars=(Bar("mount", "throughput", 0.95),),
+        times=2,
+    ),
+    Comparison(
+        "shadow",
+        contender=_SHADOW,
+        baselines=(_LEGACY,),
+        rows=(*_SHADOWED, _SHADOW_COMPUTES),
+        bars=(Bar("legacy", "p99", 1.1, rows=_SHADOWED),),
+        times=2,
+    ),
+    Comparison(
+        "shadow-gone",
+        contender=gateway("switch.toml", "shadow of nobody", "/nobody"),
+        baselines=(_LEGACY,),
+        rows=(_with_shadows("/gone"),),
+        bars=(Bar("legacy", "p99", 1.1),),
         times=2,
     ),
 )

@@ -70,6 +70,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.database = path / "catalog.db"
+        self.switch = path / "switch.db"
         self.file = path / "file.bin"
         self.file.write_bytes(bytes(range(256)) * (10 * MEBIBYTE // 256))
 
@@ -187,6 +188,7 @@ def _environment(folder: Folder) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
     return inherited | {
         "CATALOG_DATABASE_URL": f"sqlite:///{folder.database}",
+        "GATEWAY_SWITCH__DATABASE": f"sqlite:///{folder.switch}",
         FILE_VARIABLE: str(folder.file),
     }
 

@@ -14,6 +14,7 @@ from gateway.bridge.pool import WorkerPool
 from gateway.config import MountSettings, ServerSettings
 from gateway.exchange import note_route
 from gateway.problems import refuse_websocket
+from gateway.switch.sides import SHADOW
 
 logger = logging.getLogger("gateway.adapters")
 
@@ -67,6 +68,9 @@ def _noting_rule(app: WSGIApp) -> WSGIApp:
     """
 
     def noting(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if SHADOW in environ["asgi.scope"]:
+            environ[SHADOW] = True
+
         def start(*args: Any, **options: Any) -> Any:
             rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
             if rule is not None:

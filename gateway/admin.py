@@ -105,6 +105,20 @@ class AdminAccess:
             return self.app(scope, receive, send)
         return self._answer(scope, receive, send)
 
+    async def vouches_for(self, scope: Scope) -> bool:
+        """Whether a request elsewhere, with the token in `X-Gateway-Served-By`, is an admin's.
+
+        A wrong token counts as an attempt, as anywhere else. Where no token is set, any value is
+        right from this machine, in development.
+        """
+        if not self._token:
+            return self._is_here(scope)
+        given = Headers(scope=scope).get("x-gateway-served-by", "").encode("latin-1")
+        if hmac.compare_digest(given.strip(), self._token):
+            return True
+        await self._refusal_of_wrong(exchange_of(scope).client)
+        return False
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _below(scope)
         if not self._token:

@@ -31,6 +31,8 @@ from gateway.portal import Portal, Surroundings
 from gateway.problems import NotFound
 from gateway.protocol import ConnectionCounts
 from gateway.sessions import SessionCookie, SharedSession, session_value, shared_cookie
+from gateway.switch.copying import Tap
+from gateway.switches import Around, build_switches, services_behind
 from gateway.switching import SwitchInterval
 from gateway.telemetry.logs import log_access
 from gateway.telemetry.metrics import Metrics
@@ -56,14 +58,24 @@ def create_app(
     rate_limits = RateLimits(settings.edge.rate_limit_store.get_secret_value())
     mount_edge = MountEdge(settings.edge, rate_limits, session_value(cookie))
     mounted = [_mounted(service, settings, cookie, mount_edge) for service in services]
-    lifespans = [one.lifespan for one in mounted]
     pools = {one.mount.name: one.pool for one in mounted if one.pool is not None}
     running: Running = {}
     metrics = Metrics(__version__, pools, running, connections)
     around = surroundings or Surroundings(Configuration(Path(), settings, settings.mounts))
-    portal = Portal(settings, services, health, pools, around)
+    by_name = {one.mount.name: one.mount for one in mounted}
+
+    async def is_admin(scope: Scope) -> bool:
+        return await admin.vouches_for(scope)
+
+    switches = build_switches(Around(around.configuration, services, by_name, cookie, is_admin))
+    portal = Portal(settings, services, health, pools, around, switches=switches.keeper)
     observing = _observing(settings, services, health, metrics, running)
-    observers = replace(observing.observers, closed=[*observing.observers.closed, *portal.closed])
+    wsgi = [service.name for service in services if service.interface == "wsgi"]
+    interval = SwitchInterval(
+        settings.server.switch_interval_seconds, wsgi, running, switches.is_asking
+    )
+    closed = [*observing.observers.closed, *switches.closed, *portal.closed]
+    observers = replace(observing.observers, closed=closed)
 
     async def root(scope: Scope, receive: Receive, send: Send) -> None:
         await gateway(scope, receive, send)
@@ -74,10 +86,12 @@ def create_app(
         *portal.routes(root, cookie.name if cookie else None),
     ]
     admin = _admin(settings, own_routes)
-    mounts = [one.mount for one in mounted]
+    hidden = {service.name for service in services if service.hidden}
+    mounts = [one.mount for one in mounted if one.mount.name not in hidden]
+    mounts += switches.mounts
     # For each host too: a host's own mounts come before those for any host, the admin endpoints
     # before both.
-    for host in {"", *(service.mount.host for service in services)}:
+    for host in {"", *(mount.host for mount in settings.mounts)}:
         app = _within(mount_edge.of_admin(), admin)
         mounts.append(Mount(settings.admin.prefix, app, host, "gateway", "gateway"))
     nothing_mounted = FrontDoor(
@@ -86,11 +100,17 @@ def create_app(
     )
     lifespan_middleware = Middleware(
         LifespanMiddleware,
-        lifespans,
+        [*(one.lifespan for one in mounted), *switches.lifespans],
         health,
         settings.server.startup_seconds,
         settings.server.drain_seconds,
-        background=[*observing.background, *portal.background, rate_limits.close_at_end],
+        background=[
+            *observing.background,
+            *switches.background,
+            *portal.background,
+            interval.keep,
+            rate_limits.close_at_end,
+        ],
     )
     gateway = Gateway(
         MountTable(mounts, nothing_mounted), [lifespan_middleware, *edge(settings, observers)]
@@ -184,6 +204,8 @@ def _mounted(
     if cookie is not None and not wsgi:
         # A Flask app has its session; the others are given it.
         app = SharedSession(app, cookie)
+    if service.name in services_behind(settings):
+        app = Tap(app)
     app = _within(mount_edge.of(where, reads_body=wsgi and keeps_body_limits(where)), app)
     mount = Mount(
         where.prefix,
@@ -210,12 +232,9 @@ def _observing(
     opened: list[Callable[[Exchange, Scope], None]] = []
     answered: list[Callable[[Exchange, Message], None]] = [security_headers_of(settings)]
     closed: list[Callable[[Iterable[Exchange]], None]] = []
-    wsgi = [service.name for service in services if service.interface == "wsgi"]
-    interval = SwitchInterval(settings.server.switch_interval_seconds, wsgi, running)
     background: list[Callable[[], Coroutine[Any, Any, None]]] = [
         sweeper.sweep,
         streams.keep_ending,
-        interval.keep,
     ]
     if settings.telemetry.metrics:
         closed.append(metrics.closed)

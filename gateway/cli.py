@@ -23,6 +23,7 @@ from gateway.openapi import document
 from gateway.routes import documentation_paths, service_routes
 from gateway.server import log_to_stderr, serve
 from gateway.sessions import shared_cookie
+from gateway.switch_command import switch
 from gateway.top import LOOK_SECONDS, CannotLook, Overviews, show
 
 _FAULTY = 2
@@ -199,3 +200,6 @@ def top_command(url: str, token: str, once: bool) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         pass
+
+
+main.add_command(switch)

@@ -93,6 +93,8 @@ class Exchange:
         forwarded: Whether the request came with headers as a proxy sets them.
         last_received: When the last piece of the body arrived; 0.0 where none did.
         last_sent: When the last piece of the answer was handed to the server.
+        resumed: When another service was asked, in place of one that was too late; else 0.0.
+        decision: Of the switch that it passed, who answers and why; None where it passed none.
         observers: Called with the `http.response.start` message, outermost last.
         connection: What the server tells of it; None where it does not, and at the end.
     """
@@ -100,10 +102,11 @@ class Exchange:
     # What most requests never change is set here, once for all of them.
     trace_id = mount = stack = route = root_path = ""
     status = bytes_in = bytes_out = 0
-    first_byte = last_received = last_sent = ended = waited = 0.0
+    first_byte = last_received = last_sent = ended = waited = resumed = 0.0
     outcome: Outcome = "ok"
     answered = complete = ending = expired = forwarded = repeats = websocket = False
     answer_fields: Mapping[bytes, bytes] = MappingProxyType({})
+    decision: object = None
 
     def __init__(
         self,
@@ -139,6 +142,12 @@ class Exchange:
         self.expired = True
         self.outcome = "timeout"
         self._cancel()
+
+    def resume(self) -> None:
+        """Another service answers after all, with the time that its mount has for it."""
+        self.expired = False
+        self.outcome = "ok"
+        self.resumed = time.perf_counter()
 
     def close(self) -> None:
         """It is over: nothing can end it any more."""
@@ -344,7 +353,7 @@ class ExchangeMiddleware:
     def _close(self, exchange: Exchange, scope: Scope) -> None:
         self._observers.running.pop(exchange, None)
         if not exchange.route:
-            exchange.route = _template(scope, exchange.root_path)
+            exchange.route = route_of(scope, exchange.root_path)
         if exchange.outcome == "ok":
             if exchange.status >= _SERVER_ERROR:
                 exchange.outcome = "error"
@@ -388,7 +397,7 @@ class ExchangeMiddleware:
         return identifier
 
 
-def _template(scope: Scope, root_path: str) -> str:
+def route_of(scope: Scope, root_path: str) -> str:
     """The template of the route that an ASGI service has left in the scope; empty for none.
 
     Args:

@@ -6,8 +6,8 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +22,12 @@ from gateway.config import (
     ConfigurationError,
     Fault,
     MountSettings,
+    is_address,
     is_development_secret,
 )
+from gateway.switch.building import faults_beside, rules_of
+from gateway.switch.rules import RouteSet
+from gateway.url_maps import routes_of
 
 Interface = Literal["asgi", "wsgi"]
 
@@ -35,14 +39,17 @@ class Service:
     """An application that the gateway hosts.
 
     Attributes:
-        mount: The settings that name it.
+        mount: The settings that name it. A service that only a switch leads to has the switch's
+            prefix and host.
         app: The application itself.
         interface: How it is called.
+        hidden: Whether only a switch leads to it.
     """
 
     mount: MountSettings
     app: Any
     interface: Interface
+    hidden: bool = False
 
     @property
     def name(self) -> str:
@@ -90,9 +97,12 @@ def load_services(configuration: Configuration) -> list[Service]:
             sys.path.insert(0, str(folder))
     services: list[Service] = []
     faults: list[Fault] = list(configuration.faults)
+    switches = [mount for mount in configuration.mounts if mount.switch is not None]
     for mount in configuration.mounts:
+        if not mount.app:
+            continue
         try:
-            service = _load(mount, configuration.project)
+            service = _behind_switch(_load(mount, configuration.project), switches)
         except _Unusable as unusable:
             faults.append(configuration.mount_fault(mount, unusable.key, unusable.found))
             continue
@@ -100,9 +110,32 @@ def load_services(configuration: Configuration) -> list[Service]:
         if configuration.in_production and _signs_with_development_secret(service.app):
             found = "a Flask app with a development SECRET_KEY, in production"
             faults.append(configuration.mount_fault(mount, "app", found, SECRET_ACCEPTED))
+    for switch in switches:
+        faults += _faults_of_rules(configuration, switch, services)
     if faults:
         raise ConfigurationError(faults)
     return services
+
+
+def sides_of(switch: MountSettings, services: Iterable[Service]) -> tuple[Service, Service | None]:
+    """The two services of a switch's mount; None for a candidate that is an address.
+
+    Raises:
+        LookupError: The legacy service is not among them, or a candidate that is no address.
+    """
+    sides = switch.switch
+    by_name = {service.name: service for service in services}
+    if sides is None:
+        raise LookupError(f'mount "{switch.name}" is no switch')
+    candidate = None if is_address(sides.candidate) else by_name[sides.candidate]
+    return by_name[sides.legacy], candidate
+
+
+def route_set(service: Service | None) -> RouteSet:
+    """The routes of a service; those of one at an address can be any."""
+    if service is None:
+        return RouteSet([(("*",), "/*")])
+    return RouteSet((methods, template) for methods, template, _ in routes_of(service.app))
 
 
 def interface_of(app: object) -> Interface | None:
@@ -136,6 +169,43 @@ def _load(mount: MountSettings, project: Path) -> Service:
     if not callable(app):
         raise _Unusable("app", f"{_kind(app)}, which cannot be called")
     return Service(mount, app, interface)
+
+
+def _behind_switch(service: Service, switches: Iterable[MountSettings]) -> Service:
+    """The service, where it answers."""
+    mount = service.mount
+    for switch in switches:
+        sides = switch.switch
+        if not mount.prefix and sides and mount.name in {sides.legacy, sides.candidate}:
+            where = {"prefix": switch.prefix, "host": switch.host}
+            return replace(service, mount=mount.model_copy(update=where), hidden=True)
+    return service
+
+
+def _faults_of_rules(
+    configuration: Configuration, switch: MountSettings, services: Sequence[Service]
+) -> Iterator[Fault]:
+    """What is wrong with the rules of a switch whose services could be loaded."""
+    sides = switch.switch
+    try:
+        rules = rules_of(switch)
+        legacy, candidate = sides_of(switch, services)
+    except (LookupError, ValueError) as error:
+        if isinstance(error, ValueError):
+            yield configuration.mount_fault(switch, "rules", str(error))
+        return
+    prefix = switch.prefix.rstrip("/")
+    prefixes = [mount.prefix for mount in configuration.mounts if mount is not switch]
+    if configuration.settings is not None:
+        prefixes.append(configuration.settings.admin.prefix)
+    inner = [one.removeprefix(prefix) for one in prefixes if one.startswith(f"{prefix}/")]
+    named = (
+        (legacy.name, route_set(legacy)),
+        (sides.candidate if sides else "", route_set(candidate)),
+    )
+    for fault in faults_beside(rules, *named, [one for one in inner if one != "/"]):
+        key = f"rule {rules[fault.index].name}"
+        yield configuration.mount_fault(switch, key, fault.what, fault.mend)
 
 
 def _signs_with_development_secret(app: object) -> bool:

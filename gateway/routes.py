@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from fastapi.routing import iter_route_contexts
-from flask import Flask
-from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from gateway.loading import Service
+from gateway.url_maps import routes_of
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ def service_routes(services: Sequence[Service]) -> list[ServiceRoute]:
             name,
         )
         for service in services
-        for methods, template, name in _routes_of(service.app)
+        for methods, template, name in routes_of(service.app)
     ]
 
 
@@ -55,7 +50,7 @@ def documentation_paths(service: Service) -> list[str]:
     """
     prefix = service.mount.prefix.rstrip("/")
     documents = {"/docs", "/redoc", getattr(service.app, "docs_url", None)}
-    templates = [template for _, template, _ in _routes_of(service.app)]
+    templates = [template for _, template, _ in routes_of(service.app)]
     return [prefix + path for path in templates if path in documents]
 
 
@@ -79,30 +74,3 @@ def documentation_links(
     if host and port is not None:
         at += f":{port}"
     return [f"{at}{root_path}{path}" for path in documentation_paths(service)]
-
-
-def _routes_of(app: Any) -> Iterator[tuple[Iterable[str], str, str]]:
-    if isinstance(app, Flask):
-        for rule in app.url_map.iter_rules():
-            yield rule.methods or (), rule.rule, rule.endpoint
-    elif isinstance(app, Starlette):
-        yield from _starlette_routes(app.routes)
-    else:
-        yield ("*",), "/*", ""
-
-
-def _starlette_routes(
-    routes: Sequence[BaseRoute], prefix: str = ""
-) -> Iterator[tuple[Iterable[str], str, str]]:
-    # FastAPI keeps included routers whole; its own iterator gives their routes as they take effect.
-    for route in iter_route_contexts(routes):
-        template, name = f"{prefix}{route.path}", route.name or ""
-        if isinstance(route.original_route, Mount):
-            if route.routes:
-                yield from _starlette_routes(route.routes, template)
-            else:
-                yield ("*",), f"{template}/*", name
-        elif isinstance(route.original_route, WebSocketRoute):
-            yield ("WEBSOCKET",), template, name
-        elif isinstance(route.original_route, Route):
-            yield route.methods or ("*",), template, name

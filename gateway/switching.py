@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from gateway.exchange import Running
 
@@ -25,12 +25,20 @@ class SwitchInterval:
         short_seconds: The interval while a WSGI service works.
         mounts: The names of the mounts of WSGI services.
         running: The exchanges.
+        is_shadowed: Whether shadows ask a service, which are no exchanges; None for no shadows.
     """
 
-    def __init__(self, short_seconds: float, mounts: Collection[str], running: Running) -> None:
+    def __init__(
+        self,
+        short_seconds: float,
+        mounts: Collection[str],
+        running: Running,
+        is_shadowed: Callable[[str], bool] | None = None,
+    ) -> None:
         self._short = short_seconds
         self._mounts = frozenset(mounts)
         self._running = running
+        self._is_shadowed = is_shadowed
 
     async def keep(self) -> None:
         """Look now and then, until cancelled; then leave the interval as it was."""
@@ -39,7 +47,7 @@ class SwitchInterval:
         try:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
-                if any(exchange.mount in self._mounts for exchange in self._running):
+                if self._works():
                     if not looks_left:
                         sys.setswitchinterval(self._short)
                     looks_left = _LOOKS
@@ -49,3 +57,8 @@ class SwitchInterval:
                         sys.setswitchinterval(usual)
         finally:
             sys.setswitchinterval(usual)
+
+    def _works(self) -> bool:
+        if any(exchange.mount in self._mounts for exchange in self._running):
+            return True
+        return self._is_shadowed is not None and any(map(self._is_shadowed, self._mounts))

@@ -5,6 +5,7 @@ the frozen `Settings` or every `Fault` that keeps them from being used.
 """
 
 from gateway.config.faults import ConfigurationError, Fault
+from gateway.config.mounts import CompareSettings, MountSettings, RuleSettings
 from gateway.config.origins import Origin
 from gateway.config.reading import (
     SECRET_ACCEPTED,
@@ -16,27 +17,32 @@ from gateway.config.reading import (
 from gateway.config.settings import (
     AdminSettings,
     EdgeSettings,
-    MountSettings,
     ServerSettings,
     SessionSettings,
     Settings,
+    SwitchSettings,
     all_settings,
 )
+from gateway.config.switches import is_address
 
 __all__ = [
     "SECRET_ACCEPTED",
     "AdminSettings",
+    "CompareSettings",
     "Configuration",
     "ConfigurationError",
     "EdgeSettings",
     "Fault",
     "MountSettings",
     "Origin",
+    "RuleSettings",
     "ServerSettings",
     "SessionSettings",
     "Settings",
+    "SwitchSettings",
     "all_settings",
     "find_file",
+    "is_address",
     "is_development_secret",
     "read",
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
-import ipaddress
 import os
 import re
 import tomllib
@@ -12,27 +10,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
+from gateway.config.contradictions import contradictions
 from gateway.config.faults import ConfigurationError, Fault
+from gateway.config.mounts import MountSettings
 from gateway.config.origins import Origin, locations
-from gateway.config.settings import MountSettings, ServerSettings, Settings, accepts, model_at
+from gateway.config.raw import Location, list_of, text_of, value_at
+from gateway.config.settings import Settings, accepts, field_at, model_at
 
 _PREFIX = "GATEWAY_"
 _DEFAULT_FILES = ("gateway.toml", "config/gateway.toml")
-# As browsers write it (RFC 6454, section 6.1); what they never write could never match.
-_ORIGIN = re.compile(
-    r"https?://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
-)
-_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
-_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]+")
-# RFC 9110, section 5.5, less what no server sends.
-_FIELD_VALUE = re.compile(r"([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 # What Kubernetes sets in every container for a Service that is called "gateway".
 _KUBERNETES = re.compile(r"GATEWAY_(PORT(_.*)?|SERVICE_.*)")
 _SHORTEST_SECRET = 16
@@ -43,8 +35,6 @@ _SECRETS = (
     ("session", "secret_key"),
     ("session", "secret_key_fallbacks"),
 )
-
-Location = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -157,7 +147,7 @@ def read(
         faults += [sources.fault(details) for details in error.errors()]
     faults += [
         Fault(*sources.origin(location), found, needed or accepts(location) or "")
-        for location, found, needed in _contradictions(merged)
+        for location, found, needed in contradictions(merged)
     ]
     if settings is not None:
         faults += [
@@ -222,7 +212,7 @@ class _Sources:
 
     def secrets_in_file(self) -> Iterator[Fault]:
         for location in _SECRETS:
-            if _at(self.in_file, location):
+            if value_at(self.in_file, location):
                 name = _PREFIX + "__".join(location).upper()
                 found = "a secret in a file"
                 yield Fault(str(self.file), ".".join(location), found, f"{name} in the environment")
@@ -262,135 +252,13 @@ def _converted(value: Any, location: Location) -> Any:
     if isinstance(value, Mapping):
         return {key: _converted(inner, (*location, key)) for key, inner in value.items()}
     model = model_at(location[:-1]) if location else None
-    field = model.model_fields.get(str(location[-1])) if model else None
+    field = field_at(model, str(location[-1])) if model else None
     if field is None or not isinstance(value, str) or field.annotation not in {bool, int, float}:
         return value
     try:
         return TypeAdapter(field.annotation).validate_python(value)
     except ValidationError:
         return value
-
-
-def _contradictions(merged: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
-    """Settings that are each sound and cannot stand together, as (location, found, accepted).
-
-    Looks at the raw values, so that these are found also where other settings are faulty. An empty
-    `accepted` means what the setting accepts anyway.
-    """
-    admin = _text(_at(merged, ("admin", "prefix"))) or "/_gateway"
-    if _has_dots(admin):
-        yield ("admin", "prefix"), f'"{admin}", with a dot segment', ""
-    yield from _mount_contradictions(merged, admin)
-    yield from _server_contradictions(_at(merged, ("server",)) or {})
-    yield from _edge_contradictions(_at(merged, ("edge",)) or {})
-    chosen = _text(_at(merged, ("session", "mount")))
-    if chosen and chosen not in [_at(mount, ("name",)) for mount in _list(merged.get("mounts"))]:
-        yield ("session", "mount"), f'"{chosen}", not a mount', ""
-
-
-def _server_contradictions(server: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
-    if bool(_at(server, ("tls_certificate",))) != bool(_at(server, ("tls_key",))):
-        missing = "tls_key" if _at(server, ("tls_certificate",)) else "tls_certificate"
-        yield ("server", missing), "nothing", "tls_certificate and tls_key, both or neither"
-    root_path = _text(_at(server, ("root_path",)))
-    if _has_dots(root_path):
-        yield ("server", "root_path"), f'"{root_path}", with a dot segment', ""
-    delay, drain = _number(server, "drain_delay_seconds"), _number(server, "drain_seconds")
-    if delay and delay >= drain > 0:
-        accepted = f"less than drain_seconds, which is {drain:g}"
-        yield ("server", "drain_delay_seconds"), f"{delay:g}", accepted
-
-
-def _edge_contradictions(edge: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
-    for key, is_sound in (
-        ("trusted_proxies", _is_proxy),
-        ("allowed_hosts", _is_host),
-        ("trusted_origins", _is_origin),
-        ("cors_origins", _is_origin_or_all),
-    ):
-        for entry in _list(_at(edge, (key,))):
-            if not is_sound(_text(entry)):
-                yield ("edge", key), f'"{entry}"', ""
-    yield from _header_contradictions(("edge", "security_headers"), edge)
-    store = _at(edge, ("rate_limit_store",))
-    if store is not None and (found := _why_no_store(_text(store))):
-        yield ("edge", "rate_limit_store"), found, ""
-
-
-def _header_contradictions(
-    location: Location, table: Mapping[str, Any]
-) -> Iterator[tuple[Location, str, str]]:
-    headers = _at(table, ("security_headers",))
-    for name, value in headers.items() if isinstance(headers, Mapping) else ():
-        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(_text(value)):
-            yield location, f"{name!r} = {value!r}, which no answer can carry", ""
-
-
-def _is_proxy(entry: str) -> bool:
-    if entry in {"*", "unix"}:
-        return True
-    try:
-        ipaddress.ip_network(entry)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_host(name: str) -> bool:
-    return _HOST.fullmatch(name) is not None
-
-
-def _is_origin(origin: str) -> bool:
-    return _ORIGIN.fullmatch(origin) is not None
-
-
-def _is_origin_or_all(origin: str) -> bool:
-    return origin == "*" or _is_origin(origin)
-
-
-def _why_no_store(url: str) -> str:
-    """What is wrong with a store's address, which may hold a password; empty where nothing is."""
-    if url == "memory://":
-        return ""
-    try:
-        parts = urlsplit(url)
-        found = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
-    except ValueError:
-        found = None
-    if not found:
-        return "an address of another kind (hidden)"
-    if importlib.util.find_spec("redis") is None:
-        return "Redis, without its package: install flask-fastapi-gateway[redis]"
-    return ""
-
-
-def _mount_contradictions(
-    merged: Mapping[str, Any], admin: str
-) -> Iterator[tuple[Location, str, str]]:
-    mounts = _list(merged.get("mounts"))
-    if not mounts:
-        yield ("mounts",), "no mounts", ""
-    served: dict[tuple[str, str], str] = {}
-    names: set[str] = set()
-    for index, mount in enumerate(mounts):
-        name, prefix, host = (_text(_at(mount, (key,))) for key in ("name", "prefix", "host"))
-        where: Location = ("mounts", index, "prefix")
-        if name and name in names:
-            yield ("mounts", index, "name"), f'"{name}", as another mount', ""
-        names.add(name)
-        for origin in _list(_at(mount, ("cors_origins",))):
-            if not _is_origin_or_all(_text(origin)):
-                yield ("mounts", index, "cors_origins"), f'"{origin}"', ""
-        yield from _header_contradictions(("mounts", index, "security_headers"), mount)
-        if not prefix:
-            continue
-        if _has_dots(prefix):
-            yield where, f'"{prefix}", with a dot segment', ""
-        if prefix == admin or prefix.startswith(f"{admin}/"):
-            yield where, f'"{prefix}", over the admin prefix', f'a prefix outside "{admin}"'
-        if (host, prefix) in served:
-            yield where, f'"{prefix}", as mount "{served[host, prefix]}"', ""
-        served.setdefault((host, prefix), name)
 
 
 def _unfit_for_production(settings: Settings) -> Iterator[tuple[Location, str]]:
@@ -416,7 +284,7 @@ def is_development_secret(key: str | bytes) -> bool:
 
 
 def _sound_mounts(merged: Mapping[str, Any]) -> Iterator[MountSettings]:
-    for mount in _list(merged.get("mounts")):
+    for mount in list_of(merged.get("mounts")):
         try:
             yield MountSettings.model_validate(mount)
         except ValidationError:
@@ -433,15 +301,20 @@ def _known_keys(location: Location) -> str:
 
 def _spell(location: Location, in_file: Mapping[str, Any]) -> str:
     if len(location) > 1 and location[0] == "mounts" and isinstance(location[1], int):
-        name = _text(_at(in_file, (*location[:2], "name"))) or f"number {location[1] + 1}"
+        name = text_of(value_at(in_file, (*location[:2], "name"))) or f"number {location[1] + 1}"
         name = f'"{name}"' if not name.startswith("number ") else name
-        return " ".join(["[[mounts]]", name, *(str(part) for part in location[2:3])])
+        match location[2:]:
+            case ("rules", int(number), *keys):
+                path = text_of(value_at(in_file, (*location[:4], "path"))) or f"{number + 1}"
+                return " ".join(["[[mounts]]", name, "rule", path, *map(str, keys[:2])])
+            case (*keys,):
+                return " ".join(["[[mounts]]", name, ".".join(map(str, keys[:2]))])
     return ".".join(str(part) for part in location[:2])
 
 
 def _show(location: Location, value: Any) -> str:
     # Also where a whole table stands in the place of one that has a secret.
-    hidden = (*_SECRETS, ("edge", "rate_limit_store"))
+    hidden = (*_SECRETS, ("edge", "rate_limit_store"), ("switch", "database"))
     secret = any(location[:2] == at[: len(location[:2])] for at in hidden)
     if secret or isinstance(value, SecretStr):
         return "(hidden)"
@@ -452,37 +325,8 @@ def _show(location: Location, value: Any) -> str:
     return repr(value)
 
 
-def _has_dots(prefix: str) -> bool:
-    return any(segment in {".", ".."} for segment in prefix.split("/"))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(server: Mapping[str, Any], key: str) -> float:
-    """A number of the server's table, or its default; 0 where it is none."""
-    value = _at(server, (key,))
-    if value is None:
-        value = ServerSettings.model_fields[key].default
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else []
-
-
-def _at(values: Any, location: Location) -> Any:
-    for part in location:
-        try:
-            values = values[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return values
-
-
 def _holds(values: Mapping[str, Any], location: Location) -> bool:
-    return _at(values, location) is not None
+    return value_at(values, location) is not None
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Sweeper:
                     continue  # it is the client that takes its time: the server looks after that
                 since, limit = max(exchange.last_sent, exchange.first_byte), deadlines.idle_seconds
             else:
-                since = max(exchange.started, exchange.last_received)
+                since = max(exchange.started, exchange.last_received, exchange.resumed)
                 limit = deadlines.response_seconds
             if limit and now - since > limit:
                 exchange.expire()

@@ -14,11 +14,14 @@ from gateway.config import Configuration, Settings
 from gateway.exchange import Exchange
 from gateway.health import Health
 from gateway.loading import Service
+from gateway.migration import migrations
 from gateway.portal.api import GroupFacts, Watched, api_routes
 from gateway.portal.documentation import documentation_routes
 from gateway.portal.effective import Finding
 from gateway.portal.pages import page_routes
 from gateway.portal.side_by_side import compare_route
+from gateway.portal.switch import SwitchKeeper, WatchedSwitch, WatchedSwitches
+from gateway.portal.switch_api import switch_routes
 from gateway.telemetry.group import WorkerGroup
 from gateway.telemetry.lines import RememberedLines
 from gateway.telemetry.live import Live
@@ -57,15 +60,18 @@ class Portal:
         health: Told of what starts and stops.
         pools: The pool of each WSGI mount that has one, by the mount's name.
         surroundings: The process.
+        switches: Leads to the database of the switches; None where there are none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         settings: Settings,
         services: Sequence[Service],
         health: Health,
         pools: Mapping[str, Pool],
         surroundings: Surroundings,
+        *,
+        switches: SwitchKeeper | None = None,
     ) -> None:
         self._settings = settings
         self._services = services
@@ -88,6 +94,10 @@ class Portal:
             WorkerGroup(surroundings.folder),
             surroundings.find,
         )
+
+        own = migrations(settings, services) if switches is not None else ()
+        watched = [WatchedSwitch(one, settings) for one in own]
+        self._switches = WatchedSwitches(switches, watched)
 
     @property
     def closed(self) -> list[Callable[[Iterable[Exchange]], None]]:
@@ -112,7 +122,9 @@ class Portal:
                 self._facts,
                 admin_prefix=admin.prefix,
                 signed_in_by_token=bool(admin.token.get_secret_value()),
+                switches=self._switches if self._switches.names else None,
             ),
+            *switch_routes(self._switches),
             *api_routes(self._facts, self._health),
             compare_route(root, self._settings, self._health),
             *documentation_routes(self._services, cookie, admin.prefix),

@@ -7,7 +7,7 @@ import functools
 import json
 import platform
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -22,6 +22,7 @@ from gateway.health import Health
 from gateway.loading import Service
 from gateway.portal import effective, facts
 from gateway.portal.api_document import api_document
+from gateway.portal.documents import UNCACHED, Fresh, json_answer
 from gateway.portal.history import History
 from gateway.telemetry.group import Answers, WorkerGroup
 from gateway.telemetry.lines import RememberedLines
@@ -31,9 +32,6 @@ from gateway.telemetry.process import Worker
 from gateway.telemetry.recent import RecentRequests
 
 STREAM_SECONDS = 2.0
-# However many look, the workers are asked as often as this.
-_FRESH_SECONDS = 1.0
-_UNCACHED = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True)
@@ -93,31 +91,6 @@ class Watched:
         }
 
 
-class Shared:
-    """A document that is made once in a while, however many look.
-
-    Args:
-        make: Makes it.
-    """
-
-    def __init__(self, make: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-        self._make = make
-        self._last: tuple[float, dict[str, Any]] | None = None
-        self._lock = asyncio.Lock()
-
-    async def get(self) -> dict[str, Any]:
-        """The last one, if it is fresh."""
-        async with self._lock:
-            if self._last is None or time.monotonic() - self._last[0] >= _FRESH_SECONDS:
-                document = await self._make()
-                self._last = time.monotonic(), document
-            return self._last[1]
-
-    def forget(self) -> None:
-        """Make another one the next time."""
-        self._last = None
-
-
 class GroupFacts:
     """What all workers know together.
 
@@ -145,7 +118,7 @@ class GroupFacts:
         self._history = History()
         self._about: facts.About | None = None
         self._listed: tuple[list[facts.ListedRoute], list[dict[str, Any]]] | None = None
-        self.shared = {"overview": Shared(self._overview), "routes": Shared(self._routes)}
+        self.shared = {"overview": Fresh(self._overview), "routes": Fresh(self._routes)}
 
     async def keep(self) -> None:
         """Answer the other workers, until cancelled."""
@@ -220,27 +193,27 @@ def api_routes(
         return json.dumps(api_document(__version__)).encode()
 
     async def document(request: Request) -> Response:
-        return Response(own_document(), media_type="application/json", headers=_UNCACHED)
+        return Response(own_document(), media_type="application/json", headers=UNCACHED)
 
     async def overview(request: Request) -> Response:
-        return await _answer(await group_facts.overview())
+        return await json_answer(await group_facts.overview())
 
     async def stream(request: Request) -> Response:
         return StreamingResponse(
             overviews(group_facts, health, stream_seconds),
             media_type="text/event-stream",
-            headers={**_UNCACHED, "X-Accel-Buffering": "no"},
+            headers={**UNCACHED, "X-Accel-Buffering": "no"},
         )
 
     async def routes(request: Request) -> Response:
-        return await _answer(await group_facts.routes())
+        return await json_answer(await group_facts.routes())
 
     async def one_request(request: Request) -> Response:
         found = await group_facts.request(request.path_params["request_id"])
-        return await _answer(found)
+        return await json_answer(found)
 
     async def configuration(request: Request) -> Response:
-        return await _answer(await group_facts.configuration())
+        return await json_answer(await group_facts.configuration())
 
     return [
         Route("/api/openapi.json", document),
@@ -262,13 +235,6 @@ async def overviews(
         text = await asyncio.to_thread(json.dumps, document)
         yield f"event: overview\ndata: {text}\n\n"
         await asyncio.sleep(stream_seconds)
-
-
-async def _answer(document: Mapping[str, Any]) -> Response:
-    # In ASCII, which has a word for all that a string may hold; beside the event loop, as it may be
-    # long.
-    text = await asyncio.to_thread(json.dumps, document, separators=(",", ":"))
-    return Response(text, media_type="application/json", headers=_UNCACHED)
 
 
 def _distribution_versions(services: Iterable[Service]) -> dict[str, list[str]]:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from gateway.portal.question import Question
+from gateway.portal.schemas import (
+    FLAG,
+    NUMBER,
+    SECONDS,
+    SHARE,
+    TEXT,
+    TIME,
+    WHOLE,
+    Schema,
+    answer_of,
+    get_of,
+    list_of,
+    object_of,
+    reference,
+    refusal,
+)
+from gateway.portal.switch_document import switch_paths, switch_schemas
 
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string"}
-_WHOLE: Schema = {"type": "integer", "minimum": 0}
-_NUMBER: Schema = {"type": "number", "minimum": 0}
-_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
-_SECONDS: Schema = {"type": ["number", "null"], "minimum": 0, "description": "null: nothing ended"}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_FLAG: Schema = {"type": "boolean"}
 _UNKNOWN = "null: not known, as it is one of the routes that are counted together"
 _SILENT_ARE = "Workers, by pid, that live and gave no answer: what they know is missing."
-_SILENT: Schema = {"type": "array", "items": _WHOLE, "description": _SILENT_ARE}
+_SILENT: Schema = {"type": "array", "items": WHOLE, "description": _SILENT_ARE}
 _POINTS = 180
 
 
@@ -39,19 +46,22 @@ def api_document(version: str) -> Schema:
         "servers": [{"url": "..", "description": "The admin prefix, above this document."}],
         "security": [{"token": []}, {"cookie": []}, {}],
         "paths": {
-            "/api/overview": _get("overview", "The process group and its mounts.", "Overview"),
+            "/api/overview": get_of("overview", "The process group and its mounts.", "Overview"),
             "/api/overview/stream": _stream(),
-            "/api/routes": _get("routes", "Every route with its figures, and the pairs.", "Routes"),
+            "/api/routes": get_of(
+                "routes", "Every route with its figures, and the pairs.", "Routes"
+            ),
             "/api/requests/{request_id}": {
                 "parameters": [
-                    {"name": "request_id", "in": "path", "required": True, "schema": _TEXT}
+                    {"name": "request_id", "in": "path", "required": True, "schema": TEXT}
                 ],
-                **_get("request", "A request's record and log lines, while kept.", "Request"),
+                **get_of("request", "A request's record and log lines, while kept.", "Request"),
             },
-            "/api/configuration": _get(
+            "/api/configuration": get_of(
                 "configuration", "The effective settings and the findings.", "Configuration"
             ),
             "/api/compare": _compare(),
+            **switch_paths(),
         },
         "components": {
             "schemas": {
@@ -64,6 +74,7 @@ def api_document(version: str) -> Schema:
                 "Question": Question.model_json_schema(),
                 "Comparison": _comparison(),
                 "Problem": _problem(),
+                **switch_schemas(),
             },
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
@@ -73,23 +84,8 @@ def api_document(version: str) -> Schema:
     }
 
 
-def _get(name: str, summary: str, schema: str) -> Schema:
-    responses = {"200": _answer(schema), "4XX": _refusal()}
-    return {"get": {"operationId": name, "summary": summary, "responses": responses}}
-
-
-def _answer(schema: str) -> Schema:
-    content = {"application/json": {"schema": _reference(schema)}}
-    return {"description": schema, "content": content}
-
-
-def _refusal(why: str = "Not for whoever asks.") -> Schema:
-    content = {"application/problem+json": {"schema": _reference("Problem")}}
-    return {"description": why, "content": content}
-
-
 def _stream() -> Schema:
-    events = {"text/event-stream": {"schema": _TEXT}}
+    events = {"text/event-stream": {"schema": TEXT}}
     return {
         "get": {
             "operationId": "overview_stream",
@@ -97,187 +93,182 @@ def _stream() -> Schema:
             "description": "`event: overview`; its data is an `Overview`.",
             "responses": {
                 "200": {"description": "Events without end.", "content": events},
-                "4XX": _refusal(),
+                "4XX": refusal(),
             },
         }
     }
 
 
 def _compare() -> Schema:
-    body = {"application/json": {"schema": _reference("Question")}}
+    body = {"application/json": {"schema": reference("Question")}}
     return {
         "post": {
             "operationId": "compare",
             "summary": "The same request to two mounts, once or many times.",
             "requestBody": {"required": True, "content": body},
             "responses": {
-                "200": _answer("Comparison"),
-                "4XX": _refusal("It cannot be asked, or not now, or not by whoever asks."),
+                "200": answer_of("Comparison"),
+                "4XX": refusal("It cannot be asked, or not now, or not by whoever asks."),
             },
         }
     }
 
 
 def _overview() -> Schema:
-    lag = {**_NUMBER, "description": "The most of the last 10 s."}
-    wholes = dict.fromkeys(("pid", "memory_bytes", "threads"), _WHOLE)
-    worker = _object(uptime_seconds=_NUMBER, event_loop_lag_seconds=lag, **wholes)
-    texts = dict.fromkeys(("request_id", "mount", "method", "path", "route", "outcome"), _TEXT)
-    error = _object(time=_TIME, status=_WHOLE, **texts)
-    return _object(
-        version=_TEXT,
-        python=_TEXT,
+    lag = {**NUMBER, "description": "The most of the last 10 s."}
+    wholes = dict.fromkeys(("pid", "memory_bytes", "threads"), WHOLE)
+    worker = object_of(uptime_seconds=NUMBER, event_loop_lag_seconds=lag, **wholes)
+    texts = dict.fromkeys(("request_id", "mount", "method", "path", "route", "outcome"), TEXT)
+    error = object_of(time=TIME, status=WHOLE, **texts)
+    return object_of(
+        version=TEXT,
+        python=TEXT,
         environment={"enum": ["development", "production"]},
-        started=_TIME,
-        uptime_seconds=_NUMBER,
-        draining=_FLAG,
-        well={**_FLAG, "description": "All mounts are ready, no worker drains or is silent."},
-        workers=_list(worker),
+        started=TIME,
+        uptime_seconds=NUMBER,
+        draining=FLAG,
+        well={**FLAG, "description": "All mounts are ready, no worker drains or is silent."},
+        workers=list_of(worker),
         silent=_SILENT,
-        memory_bytes=_WHOLE,
+        memory_bytes=WHOLE,
         event_loop_lag_seconds=lag,
-        step_seconds=_WHOLE,
-        mounts=_list(_reference("Mount")),
-        errors={**_list(error), "maxItems": 50, "description": "The newest first."},
+        step_seconds=WHOLE,
+        mounts=list_of(reference("Mount")),
+        errors={**list_of(error), "maxItems": 50, "description": "The newest first."},
     )
 
 
 def _mount() -> Schema:
-    threads = _object(allowed=_WHOLE, busy=_WHOLE, queued=_WHOLE, stuck=_WHOLE)
-    return _object(
-        name=_TEXT,
-        prefix=_TEXT,
-        host=_TEXT,
-        stack=_TEXT,
+    threads = object_of(allowed=WHOLE, busy=WHOLE, queued=WHOLE, stuck=WHOLE)
+    return object_of(
+        name=TEXT,
+        prefix=TEXT,
+        host=TEXT,
+        stack=TEXT,
         adapter={"enum": ["bridge", "a2wsgi", None]},
         state={"enum": ["ready", "not ready", "draining"]},
-        version=_TEXT,
-        requests_per_second={**_NUMBER, "description": "Of the last 10 s."},
-        error_rate={**_SHARE, "description": "Of the last 60 s, as the percentiles."},
+        version=TEXT,
+        requests_per_second={**NUMBER, "description": "Of the last 10 s."},
+        error_rate={**SHARE, "description": "Of the last 60 s, as the percentiles."},
         **_percentiles(),
         threads={"anyOf": [threads, {"type": "null"}]},
-        history=_reference("History"),
+        history=reference("History"),
     )
 
 
 def _history() -> Schema:
     def points(of: Schema) -> Schema:
-        return {**_list(of), "minItems": _POINTS, "maxItems": _POINTS}
+        return {**list_of(of), "minItems": _POINTS, "maxItems": _POINTS}
 
     charts = {name: points(of) for name, of in _percentiles().items()}
-    rates = {name: points(_NUMBER) for name in ("requests_per_second", "errors_per_second")}
-    return {**_object(**rates, **charts), "description": "Steps of the last 15 minutes, in order."}
+    rates = {name: points(NUMBER) for name in ("requests_per_second", "errors_per_second")}
+    return {
+        **object_of(**rates, **charts),
+        "description": "Steps of the last 15 minutes, in order.",
+    }
 
 
 def _routes() -> Schema:
-    route = _object(
-        mount=_TEXT,
-        stack=_TEXT,
-        methods=_list(_TEXT),
-        template=_TEXT,
-        path=_TEXT,
-        documentation=_TEXT,
-        requests=_or_null(_WHOLE),
-        requests_per_second=_or_null(_NUMBER),
-        error_rate=_or_null(_SHARE),
+    route = object_of(
+        mount=TEXT,
+        stack=TEXT,
+        methods=list_of(TEXT),
+        template=TEXT,
+        path=TEXT,
+        documentation=TEXT,
+        requests=_or_null(WHOLE),
+        requests_per_second=_or_null(NUMBER),
+        error_rate=_or_null(SHARE),
         **_percentiles(),
     )
-    both = {**_two(_WHOLE), "description": "Indexes of `routes`."}
-    return _object(
-        routes=_list(route),
-        pairs=_list(_object(methods=_list(_TEXT), path=_TEXT, routes=both)),
+    both = {**_two(WHOLE), "description": "Indexes of `routes`."}
+    return object_of(
+        routes=list_of(route),
+        pairs=list_of(object_of(methods=list_of(TEXT), path=TEXT, routes=both)),
     )
 
 
 def _request() -> Schema:
-    line = _object(timestamp=_TIME, level=_TEXT, logger=_TEXT, event=_TEXT)
-    line["properties"]["exception"] = _TEXT
+    line = object_of(timestamp=TIME, level=TEXT, logger=TEXT, event=TEXT)
+    line["properties"]["exception"] = TEXT
     milliseconds = {"type": ["number", "null"]}
     texts = ("request_id", "method", "path", "mount", "stack", "route", "client")
-    record = _object(
-        time=_TIME,
-        status=_WHOLE,
-        **dict.fromkeys(texts, _TEXT),
+    record = object_of(
+        time=TIME,
+        status=WHOLE,
+        **dict.fromkeys(texts, TEXT),
         outcome={"enum": ["ok", "client left", "timeout", "rejected", "error"]},
-        bytes_in=_WHOLE,
-        bytes_out=_WHOLE,
+        bytes_in=WHOLE,
+        bytes_out=WHOLE,
         first_byte_ms=milliseconds,
         total_ms=milliseconds,
         waited_ms=milliseconds,
     )
-    record["properties"]["trace_id"] = _TEXT
-    return _object(
-        request_id=_TEXT,
-        found=_FLAG,
+    record["properties"]["trace_id"] = TEXT
+    return object_of(
+        request_id=TEXT,
+        found=FLAG,
         worker={"type": ["integer", "null"]},
         record={"anyOf": [record, {"type": "null"}]},
-        lines=_list(line),
+        lines=list_of(line),
         silent=_SILENT,
     )
 
 
 def _configuration() -> Schema:
-    setting = _object(
-        key=_TEXT,
+    setting = object_of(
+        key=TEXT,
         value={"description": "As in the file; secrets are masked."},
         origin={"enum": ["default", "file", "environment", "command line"]},
-        source=_TEXT,
-        help=_TEXT,
-        secret=_FLAG,
+        source=TEXT,
+        help=TEXT,
+        secret=FLAG,
     )
-    return _object(
-        settings=_list(setting), findings=_list(_object(where=_TEXT, what=_TEXT, mend=_TEXT))
+    return object_of(
+        settings=list_of(setting), findings=list_of(object_of(where=TEXT, what=TEXT, mend=TEXT))
     )
 
 
 def _comparison() -> Schema:
-    answer = _object(
-        mount=_TEXT,
-        url=_TEXT,
-        status={**_WHOLE, "description": "0: there was no answer."},
-        headers=_list(_two(_TEXT)),
-        body={**_TEXT, "description": "The first 256 KiB."},
-        truncated={**_FLAG, "description": "Whether there is more of the body."},
-        seconds=_NUMBER,
+    answer = object_of(
+        mount=TEXT,
+        url=TEXT,
+        status={**WHOLE, "description": "0: there was no answer."},
+        headers=list_of(_two(TEXT)),
+        body={**TEXT, "description": "The first 256 KiB."},
+        truncated={**FLAG, "description": "Whether there is more of the body."},
+        seconds=NUMBER,
     )
-    difference = _object(
+    difference = object_of(
         kind={"enum": ["status", "header", "json", "text"]},
-        where={**_TEXT, "description": "A header's name or a JSON Pointer."},
+        where={**TEXT, "description": "A header's name or a JSON Pointer."},
         values=_two({"type": ["string", "null"], "description": "null: it is not there."}),
-        why=_TEXT,
+        why=TEXT,
     )
-    runs = _object(
+    runs = object_of(
         times={"type": "integer", "minimum": 2},
-        seconds={**_two(_list(_NUMBER)), "description": "In the order of the runs."},
-        medians=_two(_NUMBER),
-        ratio={**_NUMBER, "description": "The second median over the first."},
-        spread=_two(_NUMBER),
+        seconds={**_two(list_of(NUMBER)), "description": "In the order of the runs."},
+        medians=_two(NUMBER),
+        ratio={**NUMBER, "description": "The second median over the first."},
+        spread=_two(NUMBER),
     )
-    return _object(
+    return object_of(
         answers=_two(answer),
-        equal=_FLAG,
-        differences=_list(difference),
+        equal=FLAG,
+        differences=list_of(difference),
         runs={"anyOf": [runs, {"type": "null"}]},
-        curl={**_two(_TEXT), "description": "A line for a shell, for each mount."},
-        notes={**_list(_TEXT), "description": "What else there is to know, in sentences."},
+        curl={**_two(TEXT), "description": "A line for a shell, for each mount."},
+        notes={**list_of(TEXT), "description": "What else there is to know, in sentences."},
     )
 
 
 def _problem() -> Schema:
-    texts = dict.fromkeys(("type", "title", "detail", "instance", "request_id"), _TEXT)
-    return _object(status=_WHOLE, **texts)
+    texts = dict.fromkeys(("type", "title", "detail", "instance", "request_id"), TEXT)
+    return object_of(status=WHOLE, **texts)
 
 
 def _percentiles() -> Mapping[str, Schema]:
-    return dict.fromkeys(("p50_seconds", "p95_seconds", "p99_seconds"), _SECONDS)
-
-
-def _reference(schema: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{schema}"}
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
+    return dict.fromkeys(("p50_seconds", "p95_seconds", "p99_seconds"), SECONDS)
 
 
 def _or_null(of: Schema) -> Schema:
@@ -285,14 +276,4 @@ def _or_null(of: Schema) -> Schema:
 
 
 def _two(of: Schema) -> Schema:
-    return {**_list(of), "minItems": 2, "maxItems": 2}
-
-
-def _object(**properties: Schema) -> Schema:
-    """An object that has all of these, and nothing that is not said."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return {**list_of(of), "minItems": 2, "maxItems": 2}

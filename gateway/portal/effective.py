@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from gateway.config import Configuration, Origin, all_settings
 
@@ -47,7 +47,7 @@ def _settings(read: Configuration) -> Iterator[dict[str, Any]]:
     settings = read.checked()
     split = [(*key.rpartition("."), purpose, default) for key, purpose, default in all_settings()]
     for section, dot, name, purpose, default in split:
-        if section != "mounts":
+        if section.partition(".")[0] != "mounts":
             table = getattr(settings, section) if section else settings
             origin = read.origins.get((section, name) if section else (name,), _DEFAULT)
             key = f"{section}{dot}{name}"
@@ -83,4 +83,7 @@ def _plain(value: Any) -> Any:
     """As JSON."""
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, BaseModel):
+        # A table of a mount's: what the file says, and no more.
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return dict(value) if isinstance(value, Mapping) else value

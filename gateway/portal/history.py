@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.telemetry.histogram import quantiles
+from gateway.histogram import quantiles
 from gateway.telemetry.live import STEP_SECONDS, WINDOWS, Figures, Merged
 
 SHARES = (0.5, 0.95, 0.99)

@@ -6,7 +6,7 @@ same facts in the same way.
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -22,7 +22,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway import __version__
-from gateway.portal import spelling
+from gateway.portal import board, spelling
+from gateway.portal.static_files import StaticFiles
+from gateway.portal.switch import SwitchReports
+from gateway.portal.switch_api import origin_of
+from gateway.switch.store import StoreError
 
 # Nothing from elsewhere, nothing that stands in the page itself is run, nobody may frame it.
 POLICY = (
@@ -32,7 +36,6 @@ POLICY = (
 _HEADERS = MappingProxyType({"Cache-Control": "no-store", "Content-Security-Policy": POLICY})
 _HERE = Path(__file__).parent
 _MINUTE = 60
-_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 Facts = Mapping[str, Any]
 
@@ -53,32 +56,48 @@ class PortalFacts(Protocol):
         """The effective settings, and what `gateway check` finds."""
 
 
-def page_routes(facts: PortalFacts, *, admin_prefix: str, signed_in_by_token: bool) -> list[Route]:
+def page_routes(
+    facts: PortalFacts,
+    *,
+    admin_prefix: str,
+    signed_in_by_token: bool,
+    switches: SwitchReports | None = None,
+) -> list[Route]:
     """The routes of the pages and of their static files, below the admin prefix.
 
     Args:
         facts: What they show.
         admin_prefix: Where they are; what is public before it, a proxy's, mounts have as well.
         signed_in_by_token: Whether there is a token, and so something to sign out of.
+        switches: The switches' reports; None where there is no switch.
     """
-    pages = Pages(facts, admin_prefix, signed_in_by_token=signed_in_by_token)
+    pages = Pages(facts, admin_prefix, switches, signed_in_by_token=signed_in_by_token)
     return [
         Route("/", pages.overview),
         Route("/routes", pages.routes),
+        Route("/switch", pages.switch),
         Route("/compare", pages.compare),
         Route("/requests", pages.requests),
         Route("/requests/{request_id:path}", pages.request),
         Route("/configuration", pages.configuration),
-        Route("/static/{file}", StaticFiles(_HERE / "static").answer),
+        Route("/static/{file}", StaticFiles(_HERE / "static", _HEADERS).answer),
     ]
 
 
 class Pages:
     """One method for each page; see `page_routes`."""
 
-    def __init__(self, facts: PortalFacts, admin_prefix: str, *, signed_in_by_token: bool) -> None:
+    def __init__(
+        self,
+        facts: PortalFacts,
+        admin_prefix: str,
+        switches: SwitchReports | None,
+        *,
+        signed_in_by_token: bool,
+    ) -> None:
         self._facts = facts
         self._admin_prefix = admin_prefix
+        self._switches = switches
         self._signed_in_by_token = signed_in_by_token
         self._templates = _templates()
 
@@ -100,6 +119,19 @@ class Pages:
         mounts = (await self._facts.overview())["mounts"]
         prefixes = {mount["name"]: mount["prefix"].rstrip("/") for mount in mounts}
         return self._page(request, "routes", query=query, prefixes=prefixes, **groups)
+
+    async def switch(self, request: Request) -> Response:
+        """The boards; with `?open=`, the evidence of some routes; with `?q=`, some routes alone."""
+        opened = frozenset(request.query_params.getlist("open"))
+        query = request.query_params.get("q", "")
+        asked: Facts = {"query": query, "opened": sorted(opened)}
+        try:
+            found = await self._switches.reports(origin_of(request)) if self._switches else []
+        except StoreError as error:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            return self._page(request, "switch", status, boards=[], gone=str(error), **asked)
+        boards = await asyncio.to_thread(lambda: [board.board(one, opened, query) for one in found])
+        return self._page(request, "switch", boards=boards, gone="", **asked)
 
     async def compare(self, request: Request) -> Response:
         """The same request to two mounts; the query says which, to begin with."""
@@ -162,36 +194,10 @@ class Pages:
             here=name,
             version=__version__,
             signed_in_by_token=self._signed_in_by_token,
+            has_switch=self._switches is not None,
             **facts,
         )
         return HTMLResponse(text, status, _HEADERS)
-
-
-class StaticFiles:
-    """Answers with the files of a folder, read once.
-
-    Args:
-        folder: Where they are.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        contents = {file.name: file.read_bytes() for file in folder.iterdir()}
-        self._files = {
-            name: (content, f'"{hashlib.sha256(content).hexdigest()[:16]}"')
-            for name, content in contents.items()
-        }
-
-    async def answer(self, request: Request) -> Response:
-        """Answer one request, named `file` by the route."""
-        name = request.path_params["file"]
-        if name not in self._files:
-            return Response("There is no such file.", HTTPStatus.NOT_FOUND, _HEADERS, "text/plain")
-        content, tag = self._files[name]
-        # Asked for each time, and seldom sent: a new version's page never meets an old script.
-        headers = {**_HEADERS, "Cache-Control": "no-cache", "ETag": tag}
-        if request.headers.get("if-none-match") == tag:
-            return Response(None, HTTPStatus.NOT_MODIFIED, headers)
-        return Response(content, headers=headers, media_type=_MEDIA_TYPES[Path(name).suffix])
 
 
 def errors_lately(overview: Facts) -> int:
@@ -293,5 +299,8 @@ def _templates() -> Environment:
         duration=spelling.duration,
         setting=spelling.setting,
         segment=_segment,
+        match_rate=board.match_rate,
+        value=board.value,
+        listed=board.listed,
     )
     return templates

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.exchange import Exchange
-from gateway.telemetry.histogram import (
+from gateway.histogram import (
     BUCKETS_BY_LOGARITHM,
     FIRST_BUCKET,
     SHORTEST_SECONDS,

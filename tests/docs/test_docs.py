@@ -6,11 +6,12 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 from pydantic import SecretStr
 
 from gateway.cli import main
-from gateway.config import all_settings, read
+from gateway.config import CompareSettings, all_settings, read
 from gateway.health import Health, health_routes
 from tests.gateway.asgi import client_of
 from tests.gateway.telemetry.services import observed_gateway
@@ -25,7 +26,7 @@ def documented_settings() -> dict[str, str]:
     found: dict[str, str] = {}
     section = ""
     for line in (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8").splitlines():
-        if heading := re.fullmatch(r"## `\[+(\w+)\]+`", line):
+        if heading := re.fullmatch(r"## `\[+([\w.]+)\]+`", line):
             section = f"{heading[1]}."
         elif row := re.match(r"\| `(\w+)` \| (.+?) \|", line):
             found[section + row[1]] = row[2]
@@ -39,20 +40,28 @@ def spelled(default: object) -> str:  # noqa: PLR0911
         case bool():
             return f"`{str(default).lower()}`"
         case SecretStr():
-            return '`""`'
+            return f'`"{default.get_secret_value()}"`'
         case str():
             return f'`"{default}"`'
         case tuple():
             return f"`{json.dumps(default)}`"
-        case None:
-            return "as in `[edge]`"
+        case CompareSettings():
+            return "none"
         case _:
             return f"`{default}`"
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
     """A setting that nobody can read about does not exist, and a default that is wrong misleads."""
-    assert documented_settings() == {key: spelled(value) for key, _, value in all_settings()}
+    documented = documented_settings()
+    assert documented.keys() == {key for key, _, _ in all_settings()}
+    wrong = {
+        key: (documented[key], value)
+        for key, _, value in all_settings()
+        # Of what is not set: what holds instead, in words.
+        if documented[key] != spelled(value) and (value is not None or "`" in documented[key][:1])
+    }
+    assert wrong == {}
 
 
 def test_every_setting_says_what_it_is_for() -> None:
@@ -68,12 +77,19 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_command_and_option_is_documented() -> None:
-    """docs/run.md is complete."""
+    """docs/run.md is complete, and docs/switch.md for the commands of the switch."""
     text = (ROOT / "docs" / "run.md").read_text(encoding="utf-8")
+    groups = {name: c for name, c in main.commands.items() if isinstance(c, click.Group)}
     for name, command in main.commands.items():
         assert f"gateway {name}" in text
-        for parameter in command.params:
+        for parameter in command.params if name not in groups else ():
             assert parameter.opts[0] in text
+    assert groups.keys() == {"switch"}
+    text = (ROOT / "docs" / "switch.md").read_text(encoding="utf-8")
+    for name, command in groups["switch"].commands.items():
+        assert f"gateway switch {name}" in text
+        for option in command.params:
+            assert option.opts[0] in text or isinstance(option, click.Argument)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/host-your-own.md"], ids=str)

@@ -17,7 +17,7 @@ export function copyButton(label, text) {
   return element("span", {}, button, said);
 }
 
-async function copied(text) {
+export async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

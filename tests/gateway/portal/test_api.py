@@ -22,6 +22,8 @@ from gateway.config import read
 from gateway.exchange import ExchangeMiddleware, Observers, current_exchange
 from gateway.health import Health
 from gateway.portal.api import GroupFacts, Watched, api_routes, overviews
+from gateway.portal.switch import WatchedSwitches
+from gateway.portal.switch_api import switch_routes
 from gateway.telemetry.group import Told, WorkerGroup
 from gateway.telemetry.lines import RememberedLines
 from gateway.telemetry.live import Live
@@ -129,7 +131,11 @@ async def test_the_api_describes_itself(tmp_path: Path) -> None:
         document = await served.get("/api/openapi.json")
         validate(document)
         paths = {path.replace(":path", "") for path in served_paths(served)}
-        assert set(document["paths"]) == paths - {"/api/openapi.json"} | {"/api/compare"}
+        paths |= {
+            "/api/compare",
+            *(route.path for route in switch_routes(WatchedSwitches(None, []))),
+        }
+        assert set(document["paths"]) == paths - {"/api/openapi.json"}
         assert httpx.URL("http://x/_gateway/api/openapi.json").join(
             document["servers"][0]["url"]
         ) in {httpx.URL("http://x/_gateway"), httpx.URL("http://x/_gateway/")}

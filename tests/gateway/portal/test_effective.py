@@ -25,7 +25,8 @@ def test_the_configuration_tells_each_setting_and_where_it_comes_from(tmp_path: 
     )
     settings = {one["key"]: one for one in found["settings"]}
     own = [key for key, _, _ in all_settings() if not key.startswith("mounts.")]
-    of_mounts = [key for key, _, _ in all_settings() if key.startswith("mounts.")]
+    # What is in a table of a mount's is told with the table.
+    of_mounts = [key for key, _, _ in all_settings() if key.rpartition(".")[0] == "mounts"]
     each = [f"mounts.{name}.{key[7:]}" for name in ("a", "b") for key in of_mounts]
     assert list(settings) == [*own, *each]
     assert settings["server.port"] == {
@@ -51,6 +52,23 @@ def test_the_configuration_tells_each_setting_and_where_it_comes_from(tmp_path: 
     assert found["findings"] == [{"where": "edge", "what": "what", "mend": "mend"}]
 
 
+def test_a_switch_is_told_as_the_file_has_it(tmp_path: Path) -> None:
+    """Its sides and its rules, without all that they leave to the default."""
+    toml = (
+        '[[mounts]]\nname = "a"\napp = "a:b"\n[[mounts]]\nname = "b"\napp = "a:b"\n'
+        '[[mounts]]\nname = "s"\nprefix = "/s"\nswitch = { legacy = "a", candidate = "b" }\n'
+        '[[mounts.rules]]\npath = "/one"\nmode = "shadow"\n'
+        '[mounts.rules.compare]\njson = [{ kind = "uuid", pointer = "/id" }]\n'
+    )
+    found = configuration(read(write_project(tmp_path, toml), None, {}), [])
+    settings = {one["key"]: one["value"] for one in found["settings"]}
+    assert settings["mounts.a.switch"] is None
+    assert settings["mounts.s.switch"] == {"legacy": "a", "candidate": "b"}
+    rule = {"path": "/one", "mode": "shadow"}
+    compare = {"json": [{"kind": "uuid", "pointer": "/id"}]}
+    assert settings["mounts.s.rules"] == [{**rule, "compare": compare}]
+
+
 def test_no_secret_is_told(tmp_path: Path) -> None:
     """Not even how long it is, wherever it is kept."""
     secrets = {
@@ -59,6 +77,7 @@ def test_no_secret_is_told(tmp_path: Path) -> None:
         "GATEWAY_SESSION__SECRET_KEY": "of-the-session-and-long-enough",
         "GATEWAY_SESSION__SECRET_KEY_FALLBACKS": '["of-the-session-before"]',
         "GATEWAY_EDGE__RATE_LIMIT_STORE": "redis://user:of-the-store@redis/0",
+        "GATEWAY_SWITCH__DATABASE": "postgresql://user:of-the-switch@db/gateway",
     }
     toml = '[[mounts]]\nname = "a"\nprefix = "/a"\napp = "a:b"\n'
     file = write_project(tmp_path, toml)
@@ -69,4 +88,8 @@ def test_no_secret_is_told(tmp_path: Path) -> None:
     assert masked == known
     assert len(masked) == len(secrets)
     unset = configuration(read(file, None, {}), [])["settings"]
-    assert {one["value"] for one in unset if one["secret"]} == {"", "memory://"}
+    assert {one["value"] for one in unset if one["secret"]} == {
+        "",
+        "memory://",
+        "sqlite:///switch.db",
+    }

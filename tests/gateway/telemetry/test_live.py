@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.telemetry.histogram import bucket_of, quantiles, seconds_of
+from gateway.histogram import bucket_of, quantiles, seconds_of
 from gateway.telemetry.live import (
     MORE,
     ROUTES_KEPT,

@@ -1,0 +1,139 @@
+"""What a switch decided for one request, and what that is evidence of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from starlette.types import Scope
+
+from gateway.exchange import Exchange, route_of
+from gateway.histogram import bucket_of
+from gateway.switch.evidence import Evidence
+from gateway.switch.records import Mode, Period, Side
+from gateway.switch.rules import Rule
+from gateway.switch.templates import route_key
+
+# Where no rule names a request, and neither service has a route for it.
+NO_ROUTE: Final = "(no route)"
+# Sorts of exchanges, before they are settled early.
+_MOST_ALIKE: Final = 1000
+_CLASSES: Final = tuple(f"{hundred}xx" for hundred in range(10))
+
+
+class Decision:
+    """Who answers one request, and by what.
+
+    Attributes:
+        switch: The switch's name.
+        rule: The rule; None where none is for it.
+        side: Who answers, as far as is known.
+        fallback: Why the legacy service answers in the candidate's place; empty where it does not.
+        uncompared: Why nothing was compared where it should have been; empty elsewhere.
+    """
+
+    __slots__ = ("fallback", "rule", "side", "switch", "uncompared")
+
+    def __init__(self, switch: str, rule: Rule | None) -> None:
+        self.switch = switch
+        self.rule = rule
+        self.side: Side = "legacy"
+        self.fallback = ""
+        self.uncompared = ""
+
+    @property
+    def mode(self) -> Mode:
+        """Of the rule; "legacy" where there is none."""
+        return "legacy" if self.rule is None else self.rule.mode
+
+    def period(self, exchange: Exchange, scope: Scope | None = None) -> Period:
+        """What the request is evidence of.
+
+        Args:
+            exchange: The request, answered.
+            scope: Where the service may have left its route, while the exchange is open.
+        """
+        rule = self.rule
+        template = exchange.route
+        if not template and scope is not None:
+            template = route_of(scope, exchange.root_path)
+        if template:
+            route = route_key(exchange.method, template)
+        elif rule is None:
+            route = NO_ROUTE
+        else:
+            route = route_key(exchange.method, rule.path)
+        if rule is None:
+            return Period(self.switch, "", route, 0, "legacy")
+        return Period(self.switch, rule.name, route, rule.epoch, rule.mode)
+
+
+class AnswerCounts:
+    """Counts who answered what, and how: an observer of exchanges that ended.
+
+    What a request costs here, every request of a switch costs; so it is counted by what it was, and
+    what that is evidence of is worked out once for all that were alike.
+
+    Args:
+        evidence: Where the counts go when somebody takes it.
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._alike: dict[tuple[Any, ...], list[Any]] = {}
+        evidence.before_take.append(self.settle)
+
+    def closed(self, exchanges: Iterable[Exchange]) -> None:
+        """Count exchanges."""
+        for exchange in exchanges:
+            decision = exchange.decision
+            if not isinstance(decision, Decision):
+                continue
+            waited = exchange.first_byte - exchange.started if exchange.first_byte else -1.0
+            alike = (
+                decision.switch,
+                id(decision.rule),
+                decision.side,
+                decision.fallback,
+                decision.uncompared,
+                exchange.method,
+                exchange.route,
+                _class(exchange),
+                bucket_of(waited) if waited >= 0 else None,
+            )
+            known = self._alike.get(alike)
+            if known is None:
+                # With the rule itself, whose identity is nobody else's meanwhile.
+                self._alike[alike] = [1, exchange, decision]
+                if len(self._alike) >= _MOST_ALIKE:
+                    self.settle()
+            else:
+                known[0] += 1
+
+    def settle(self) -> None:
+        """Count as evidence what was counted here."""
+        alike, self._alike = self._alike, {}
+        count = self._evidence.count
+        for (*_, side, fallback, uncompared, _, _, kind, bucket), (
+            n,
+            exchange,
+            decision,
+        ) in alike.items():
+            period = decision.period(exchange)
+            count(period, f"served {side} {kind}", n)
+            if bucket is not None:
+                count(period, f"latency {side} {bucket}", n)
+            if fallback:
+                count(period, f"fallback {fallback}", n)
+            if uncompared:
+                count(period, f"uncompared {uncompared}", n)
+
+
+def _class(exchange: Exchange) -> str:
+    match exchange.outcome:
+        case "timeout":
+            return "timeout"
+        case "client left":
+            return "left"
+    broken = not exchange.complete and exchange.outcome == "error"
+    return "error" if broken or not exchange.status else _CLASSES[exchange.status // 100]

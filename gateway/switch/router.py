@@ -1,0 +1,296 @@
+"""A switch: one prefix, two services, and rules that say which of them answers.
+
+What no rule names, the legacy service answers, with nothing between it and the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.config import SwitchSettings
+from gateway.exchange import Exchange, announces_body, exchange_of
+from gateway.problems import Refusal
+from gateway.switch.asking import request_to_repeat
+from gateway.switch.canary import cookie_of
+from gateway.switch.copying import COPY, ExchangeCopy
+from gateway.switch.deciding import Decision
+from gateway.switch.in_force import rules_in_force
+from gateway.switch.records import RunTime
+from gateway.switch.rules import Rule, RuleTable, bucket
+from gateway.switch.shadows import Shadow, Shadows
+from gateway.switch.sides import SideService
+
+logger = logging.getLogger("gateway.switch")
+
+SERVED_BY: Final = b"x-gateway-served-by"
+# Paths, and how long one may be: strangers choose them.
+_REMEMBERED: Final = 512
+_LONG: Final = 256
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_SERVER_ERROR: Final = 500
+_GATEWAY_TIMEOUT: Final = 504
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the switches of a process have in common.
+
+    Attributes:
+        settings: Of all switches.
+        shadows: Ask the other service.
+        user: A value of a request by one of `SwitchSettings.keys`; empty for none.
+        is_admin: Whether whoever sent a request may know who answers it.
+    """
+
+    settings: SwitchSettings
+    shadows: Shadows
+    user: Callable[[Scope, str], str]
+    is_admin: Callable[[Scope], Awaitable[bool]]
+
+
+class Switch:
+    """Serves one prefix from two services.
+
+    Args:
+        name: Of its mount.
+        legacy: The service that is moved from.
+        candidate: The service that is moved to.
+        rules: Of the configuration; sound ones.
+        shared: What all switches have in common.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        legacy: SideService,
+        candidate: SideService,
+        rules: Sequence[Rule],
+        shared: Shared,
+    ) -> None:
+        self.name = name
+        self._legacy = legacy
+        self._candidate = candidate
+        self._base = tuple(rules)
+        self._shared = shared
+        self._settings = shared.settings
+        self.apply(RunTime())
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """Those in force; none while the kill switch is on."""
+        return self._table.rules
+
+    def apply(self, run_time: RunTime) -> None:
+        """Put in force what was set at run time, over what the configuration says."""
+        off = run_time.killed or not self._settings.enabled
+        self._table = RuleTable(() if off else rules_in_force(self._base, run_time))
+        # Most requests are for paths that were just asked for.
+        self._remembered = functools.lru_cache(_REMEMBERED)(self._look_up)
+
+    def returnable(self) -> Sequence[Rule]:
+        """The rules that may go back to the legacy service by themselves."""
+        modes = {"canary", "candidate", "candidate-shadow"}
+        return [rule for rule in self.rules if rule.automatic_return and rule.mode in modes]
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer, by one of the two."""
+        if SERVED_BY in exchange_of(scope).fields:
+            return self._show(scope, receive, send)
+        return self._decide(scope, receive, send)
+
+    def _decide(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+        path = scope["path"][len(scope["root_path"]) :] or "/"
+        find = self._remembered if len(path) < _LONG else self._look_up
+        rule, has_candidate = find(method, path)
+        exchange = exchange_of(scope)
+        decision = exchange.decision = Decision(self.name, rule)
+        if rule is None or rule.mode == "legacy":
+            return self._legacy.answer(scope, receive, send)
+        if rule.mode == "shadow":
+            return self._answer_and_shadow(decision, self._legacy, scope, receive, send)
+        if not has_candidate:
+            decision.fallback = "no such route"
+        elif rule.mode != "canary" or self._is_in(rule, scope, exchange):
+            decision.side = "candidate"
+            return self._by_candidate(decision, scope, receive, send)
+        return self._legacy.answer(scope, receive, send)
+
+    def _look_up(self, method: str, path: str) -> tuple[Rule | None, bool]:
+        """The rule of a request, and whether the candidate has a route where the rule asks it."""
+        rule = self._table.find(method, path)
+        asks = rule is not None and rule.mode not in {"legacy", "shadow"}
+        return rule, asks and self._candidate.routes.has(method, path)
+
+    def _by_candidate(
+        self, decision: Decision, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        """Each request runs once in a canary; else it may have the legacy service to fall back on.
+
+        What may have changed something runs once, too, and so does what comes with a body: that has
+        been read.
+        """
+        if decision.mode != "canary":
+            safe = scope["type"] == "http" and scope["method"] in _SAFE
+            if safe and not announces_body(exchange_of(scope)):
+                return self._answer_or_fall_back(decision, scope, receive, send)
+            if decision.mode == "candidate-shadow":
+                return self._answer_and_shadow(decision, self._candidate, scope, receive, send)
+        return self._candidate.answer(scope, receive, send)
+
+    def _is_in(self, rule: Rule, scope: Scope, exchange: Exchange) -> bool:
+        """Whether whoever asks is in the candidate's share."""
+        keys = (self._shared.user(scope, key) for key in self._settings.keys)
+        who = next(filter(None, keys), "") or cookie_of(scope, exchange)
+        salt = f"{self._settings.salt}\0{self.name}"
+        return bucket(salt, rule.belongs_to, who) < rule.percent
+
+    # --- Shadows ------------------------------------------------------------------------------
+
+    async def _answer_and_shadow(
+        self, decision: Decision, primary: SideService, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        exchange, rule = exchange_of(scope), decision.rule
+        if rule is None or scope["type"] != "http" or not rule.repeats(scope["method"]):
+            decision.uncompared = "a method that may not be repeated"
+            await primary.answer(scope, receive, send)
+            return
+        other = self._candidate if primary is self._legacy else self._legacy
+        path = scope["path"][len(scope["root_path"]) :] or "/"
+        if not other.routes.has(scope["method"], path):
+            decision.uncompared = f"no such route in {other.name}"
+            await primary.answer(scope, receive, send)
+            return
+        request = request_to_repeat(scope)
+
+        def shadow(copy: ExchangeCopy) -> None:
+            decision.uncompared = ""
+            if not exchange.answered:
+                return  # an answer that goes to nobody
+            if exchange.client_left and exchange.connection is not None:
+                decision.uncompared = "the client left"
+            elif copy.request is not None and copy.request.why_not:
+                decision.uncompared = copy.request.why_not
+            else:
+                self._shared.shadows.put(
+                    Shadow(
+                        decision.period(exchange, scope),
+                        rule,
+                        primary,
+                        other,
+                        request,
+                        copy.request.body if copy.request is not None else b"",
+                        copy.answer,
+                        copy.seconds,
+                        exchange.request_id,
+                    )
+                )
+
+        limits = self._settings
+        scope[COPY] = ExchangeCopy(limits.shadow_request_bytes, limits.shadow_answer_bytes, shadow)
+        decision.uncompared = "no whole answer"
+        await primary.answer(scope, receive, send)
+
+    # --- The candidate, and the legacy service in its place -----------------------------------
+
+    async def _answer_or_fall_back(
+        self, decision: Decision, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        exchange = exchange_of(scope)
+        spare, observers = dict(scope), list(exchange.observers)
+        guard = _Guard(send)
+        try:
+            if decision.mode == "candidate-shadow":
+                await self._answer_and_shadow(decision, self._candidate, scope, receive, guard.send)
+            else:
+                await self._candidate.answer(scope, receive, guard.send)
+        except asyncio.CancelledError:
+            # By the deadline of the candidate's mount, which leaves time for another answer.
+            if guard.begun or not (exchange.expired and exchange.take_back_cancellation()):
+                raise
+            exchange.resume()
+            decision.fallback = "timeout"
+        except Exception as error:
+            if guard.begun or (isinstance(error, Refusal) and error.status < _SERVER_ERROR):
+                raise
+            decision.fallback = _reason(error)
+            if decision.fallback == "exception":
+                names = self._candidate.name, self._legacy.name
+                logger.exception("%s failed, and %s answers", *names)
+        else:
+            if guard.begun or (exchange.client_left and exchange.connection is not None):
+                return
+            decision.fallback = "timeout" if guard.status == _GATEWAY_TIMEOUT else "5xx"
+            if not guard.status:
+                decision.fallback = "exception"
+        decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
+        decision.side = "legacy"
+        exchange.route = ""
+        exchange.observers[:] = observers
+        # The scope that the exchange knows: it tells which route has answered.
+        scope.clear()
+        scope.update(spare)
+        await self._legacy.answer(scope, receive, send)
+
+    # --- Who answered -------------------------------------------------------------------------
+
+    async def _show(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell an admin who answered, and why."""
+        exchange = exchange_of(scope)
+        is_admin = await self._shared.is_admin(scope)
+        # It may hold the admin token, which is no service's business.
+        scope["headers"] = [header for header in scope["headers"] if header[0] != SERVED_BY]
+        if is_admin:
+            exchange.observers.append(
+                lambda message: message["headers"].append((SERVED_BY, self._served_by(exchange)))
+            )
+        await self._decide(scope, receive, send)
+
+    def _served_by(self, exchange: Exchange) -> bytes:
+        decision = exchange.decision
+        if not isinstance(decision, Decision):
+            return b""
+        side = self._candidate if decision.side == "candidate" else self._legacy
+        told = [side.name, f"side={decision.side}", f"mode={decision.mode}"]
+        if decision.rule is not None:
+            told.append(f'rule="{decision.rule.name}"')
+        if decision.fallback:
+            told.append(f'fallback="{decision.fallback}"')
+        return "; ".join(told).encode("latin-1", "backslashreplace")
+
+
+def _reason(error: Exception) -> str:
+    """Why the legacy service answers in place of what raised."""
+    if not isinstance(error, Refusal):
+        return "exception"
+    return "timeout" if error.status == _GATEWAY_TIMEOUT else "5xx"
+
+
+class _Guard:
+    """Lets an answer out unless it is a server error: then nothing of it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+        self.status = 0
+
+    def send(self, message: Message) -> Awaitable[None]:
+        if self.begun:
+            return self._send(message)
+        if message["type"] == "http.response.start" and not self.status:
+            self.status = message["status"]
+            if self.status < _SERVER_ERROR:
+                self.begun = True
+                return self._send(message)
+        return _nothing()
+
+
+async def _nothing() -> None:
+    """What is not sent is sent at once."""

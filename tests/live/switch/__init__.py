@@ -1,0 +1,1 @@
+"""The switch, over real sockets."""
