@@ -13,13 +13,16 @@ from types import FrameType
 
 import click
 
-from benchmarks import lookup, plot, publish, report, rounds, wrk
+from benchmarks import lookup, plot, publish, report, rounds, rules, wrk
 from benchmarks.cores import Cores, pinned
+from benchmarks.lookup import LookupTimes
 from benchmarks.peers import COMPARISONS
+from benchmarks.rules import RuleTimes
 from benchmarks.serving import ROOT, Folder, PeerFailedError
 
 RESULTS = ROOT / "benchmarks" / "results"
 LOOKUP = "lookup"
+RULES = "rules"
 CANNOT_MEASURE = 2
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -33,7 +36,7 @@ _PAGE = click.Path(path_type=Path, dir_okay=False, exists=True, writable=True)
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice([*(c.name for c in COMPARISONS), LOOKUP]),
+    type=click.Choice([*(c.name for c in COMPARISONS), LOOKUP, RULES]),
     help="Measure only this; can be given several times.",
 )
 @click.option("--write", "page", type=_PAGE, help="Replace the results in this page.")
@@ -67,7 +70,6 @@ def main(  # noqa: PLR0913 -- the options of a command
     heading = report.heading(facts, count, seconds)
     click.echo(heading)
     results = []
-    times = []
     tables = []
     with tempfile.TemporaryDirectory() as folder:
         plan = rounds.Plan(count, seconds, cores, Folder(Path(folder)), _say)
@@ -80,17 +82,14 @@ def main(  # noqa: PLR0913 -- the options of a command
         except (PeerFailedError, wrk.LoadFailedError) as error:
             _say(str(error))
             sys.exit(CANNOT_MEASURE)
-    if not only or LOOKUP in only:
-        with pinned(cores.server):
-            times = lookup.measure(count)
-        tables.append((LOOKUP, report.lookup_table(times)))
-        click.echo(f"\n{tables[-1][1]}")
+    times, rule_times, more = _lookups(only, count, cores)
+    tables += more
 
     now = datetime.now(UTC)
     kept = RESULTS / f"{now:%Y-%m-%dT%H%M%SZ}.json"
     kept.parent.mkdir(exist_ok=True)
     options = {"when": now.isoformat(), "rounds": count, "seconds": seconds, "quick": quick}
-    content = options | report.as_json(facts, results, times)
+    content = options | report.as_json(facts, results, times, rule_times)
     kept.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     click.echo(f"\nAll figures: {kept.relative_to(ROOT)}")
 
@@ -106,6 +105,20 @@ def main(  # noqa: PLR0913 -- the options of a command
             publish.replaced(page.read_text(encoding="utf-8"), section), encoding="utf-8"
         )
         click.echo(f"Page: {page}")
+
+
+def _lookups(
+    only: tuple[str, ...], count: int, cores: Cores
+) -> tuple[list[LookupTimes], list[RuleTimes], list[tuple[str, str]]]:
+    """What is measured in this process, and its tables."""
+    with pinned(cores.server):
+        times = lookup.measure(count) if not only or LOOKUP in only else []
+        rule_times = rules.measure(count) if not only or RULES in only else []
+    tables = [(LOOKUP, report.lookup_table(times))] if times else []
+    tables += [(RULES, report.rules_table(rule_times))] if rule_times else []
+    for _, text in tables:
+        click.echo(f"\n{text}")
+    return times, rule_times, tables
 
 
 def _check_page(page: Path) -> None:

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks import lookup
+from benchmarks import lookup, rules
 from benchmarks.cores import Cores
 from benchmarks.lookup import LookupTimes
 from benchmarks.peers import Bar, Comparison, Figure
 from benchmarks.ratios import Ratio
 from benchmarks.rounds import Result
+from benchmarks.rules import RuleTimes
 
 _PACKAGES = (
     "uvicorn",
@@ -196,6 +197,12 @@ def lookup_table(times: list[LookupTimes]) -> str:
     return table(["lookup", "ratio", "time"], rows)
 
 
+def rules_table(times: list[RuleTimes]) -> str:
+    """The ratios of looking for rules, as a Markdown table."""
+    rows = [[what, between, str(found)] for what, between, found in rules.growth(times)]
+    return table(["lookup", "ratio", "time"], rows)
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table whose columns also line up in a terminal."""
     cells = [header, *rows]
@@ -209,13 +216,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def as_json(
-    facts: dict[str, Any], results: list[Result], times: list[LookupTimes]
+    facts: dict[str, Any],
+    results: list[Result],
+    times: list[LookupTimes],
+    rule_times: list[RuleTimes],
 ) -> dict[str, Any]:
     """Everything that was measured, absolute figures included, and the ratios made of it."""
     return {
         "environment": facts,
         "comparisons": [_comparison_json(result) for result in results],
         "lookup": [asdict(t) | {"to_starlette": asdict(t.to_starlette)} for t in times],
+        "rules": [asdict(t) for t in rule_times],
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.exchange import Exchange, current_exchange
+from gateway.problems import Refusal
 from gateway.switch.copying import COPY, AnswerCopy, observed
 from gateway.switch.sides import SHADOW, SideService
 
@@ -134,7 +135,8 @@ async def _outcome(
         return Reply(answer, taken_in, left=await _end(task))
     error = None if task.cancelled() else task.exception()
     why = "no whole answer" if error is None else f"{type(error).__name__}: {error}"
-    return Reply(answer, taken_in, "error", why)
+    late = isinstance(error, Refusal) and error.outcome == "timeout"
+    return Reply(answer, taken_in, "timeout" if late else "error", why)
 
 
 async def _end(task: asyncio.Task[None]) -> asyncio.Task[None] | None:

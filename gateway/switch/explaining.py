@@ -1,8 +1,8 @@
 """What differs, in words, by what is known of Flask and FastAPI, and what to do about it (pure).
 
-A rule is proposed where a client would not mind the difference: the same instant in two formats, a
-status that says the same. Where it would, the explanation says what to change in the candidate, and
-no rule is proposed.
+A rule is proposed where a client may not mind the difference: the same instant in two formats, a
+status that says the same, the words of an error. Where it would, the explanation says what to
+change in the candidate, and no rule is proposed.
 """
 
 from __future__ import annotations
@@ -145,6 +145,12 @@ def _of_header(difference: Mapping[str, Any], sample: Mapping[str, Any]) -> _Rem
         if _type(legacy) == "text/html" and _type(candidate) == "application/json":
             return _Remark(HEADERS["returned text"])
     said = HEADERS.get(name.lower())
+    if name.lower() == "vary" and "cookie" not in f"{legacy} {candidate}".lower():
+        return _Remark(
+            "Vary: a view that negotiates says what it looks at, for shared caches. Excuse it "
+            "where none keeps these answers; else have the candidate send it, too.",
+            Addition(header="Vary"),
+        )
     if said:
         return _Remark(said)
     missing = "the candidate" if candidate is None else "the legacy service"
@@ -160,6 +166,13 @@ def _type(value: Any) -> str:
 def _of_json(difference: Mapping[str, Any], sample: Mapping[str, Any]) -> _Remark:
     place = str(difference.get("place", ""))
     if _are_errors(sample) and _is_error_body(difference, sample):
+        sides = difference.get("legacy"), difference.get("candidate")
+        if all(isinstance(side, str) for side in sides):
+            return _Remark(
+                f"{place}: two errors in other words, which are for people; the status says what "
+                "it is. Excuse it where no client reads the words.",
+                Addition(json=JsonRule("ignore", place)),
+            )
         return _Remark(of_error_bodies(_statuses(sample)))
     known = _by_reason(place, difference)
     return known if known is not None else _of_values(place, difference)

@@ -56,7 +56,6 @@ _SERVERS: Final = frozenset({b"date"})
 # used again costs a request, as nothing is asked twice.
 _KEEP_ALIVE_SECONDS: Final = 2.0
 _CONNECTIONS_KEPT: Final = 20
-_SWITCHING_PROTOCOLS: Final = 101
 _NO_CONTENT: Final = 204
 
 
@@ -74,10 +73,6 @@ class TooLate(Refusal):
     status = HTTPStatus.GATEWAY_TIMEOUT
     detail = "The service behind the gateway did not answer in time."
     outcome = "timeout"
-
-
-class _Switches(httpx.RemoteProtocolError):
-    """It switches to a protocol that nobody has asked for."""
 
 
 class RemoteService:
@@ -117,11 +112,11 @@ class RemoteService:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        # The transport and no client: that one keeps cookies, follows redirects, reads the
-        # environment, adds headers of its own, and logs addresses with their query.
+        # The transport and no client: that one keeps cookies, follows redirects, asks proxies of
+        # the environment, adds headers of its own, and logs addresses with their query. Of the
+        # environment only SSL_CERT_FILE and SSL_CERT_DIR are read, for authorities of one's own.
         transport = httpx.AsyncHTTPTransport(
             verify=self._url.scheme == "https",
-            trust_env=False,
             limits=httpx.Limits(
                 max_keepalive_connections=_CONNECTIONS_KEPT, keepalive_expiry=_KEEP_ALIVE_SECONDS
             ),
@@ -166,10 +161,8 @@ class RemoteService:
             raise self._refusal(TooLate(), request, error) from error
         except httpx.TransportError as error:
             raise self._refusal(Unreachable(), request, error) from error
-        body.taken.set()
+        body.taken.set()  # also of one that is not whole, where the answer came before its end
         try:
-            if response.status_code == _SWITCHING_PROTOCOLS:
-                raise self._refusal(Unreachable(), request, _Switches("to another protocol"))
             await send(_start(response))
             await self._send_body(response, send)
         finally:
@@ -246,6 +239,7 @@ class _RequestBody(httpx.AsyncByteStream):
             more = message.get("more_body", False)
             if piece := message.get("body", b""):
                 yield piece
+        self.taken.set()
 
     async def client_left(self) -> None:
         """Return when the client has left."""

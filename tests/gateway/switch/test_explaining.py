@@ -87,7 +87,7 @@ def test_what_says_the_same_in_another_way_is_excused(case: str) -> None:
     assert compare(answer(legacy), answer(candidate), proposed).outcome == "match by rule"
 
 
-@pytest.mark.parametrize("pair", [(400, 422), (415, 422), (308, 307)])
+@pytest.mark.parametrize("pair", [(400, 422), (404, 422), (415, 422), (308, 307)])
 def test_statuses_that_say_the_same_may_stand_for_each_other(pair: tuple[int, int]) -> None:
     """As a set of two."""
     found = explained(Answer(pair[0]), Answer(pair[1]))
@@ -99,7 +99,6 @@ def test_statuses_that_say_the_same_may_stand_for_each_other(pair: tuple[int, in
 MENDED = {
     "redirect()": (Answer(302), Answer(307), "status_code=302"),
     "HEAD": (Answer(200), Answer(405), 'methods=["GET", "HEAD"]'),
-    "no integer": (answer({}, 404), answer({}, 422), "{name:int}"),
     "a negative integer": (answer({}, 404), answer({}, 200), "{name:int}"),
     "a parameter": (answer({}, 200), answer({}, 422), "str | None"),
     "an unknown failure": (answer({}, 200), answer({}, 503), "its log"),
@@ -159,6 +158,23 @@ def test_what_a_client_would_see_is_mended_in_the_candidate(case: str) -> None:
     found = explained(first, second)
     assert words in found.text
     assert found.proposal == ""
+
+
+def test_the_words_of_an_error_may_differ() -> None:
+    """The status says what it is; of another form of error, a client may depend on it."""
+    first, second = answer({"detail": "Not Found"}, 404), answer({"detail": "No item"}, 404)
+    found = explained(first, second)
+    assert read(found.proposal) == Rules(json=(JsonRule("ignore", "/detail"),))
+
+
+def test_what_is_for_caches_may_differ_but_for_sessions() -> None:
+    """An answer to one user must never be kept for another."""
+    first, second = answer({}, 200, ("Vary", "Accept")), answer({})
+    proposed = read(explained(first, second).proposal)
+    assert "Vary" not in proposed.headers
+    assert compare(first, second, proposed).outcome == "match"
+    first = answer({}, 200, ("Vary", "Accept, Cookie"))
+    assert explained(first, second).proposal == ""
 
 
 def test_an_order_is_none_where_items_differ_besides() -> None:
