@@ -69,6 +69,8 @@ def findings(
 
 
 def _shadowed_routes(services: Sequence[Service]) -> Iterator[Finding]:
+    # What only a switch leads to has no prefix to be reached at.
+    services = [service for service in services if not service.hidden]
     table = MountTable([_mount(service) for service in services], _NOTHING)
     hosts = {service.name: service.mount.host for service in services}
     for route in service_routes(services):
@@ -86,6 +88,8 @@ def _shadowed_routes(services: Sequence[Service]) -> Iterator[Finding]:
 def _doubled_documentation(services: Sequence[Service]) -> Iterator[Finding]:
     seen: dict[tuple[str, str], str] = {}
     for service in services:
+        if service.hidden:
+            continue  # the switch's rules say which of the two is seen
         for path in documentation_paths(service):
             other = seen.setdefault((service.mount.host, path), service.name)
             if other != service.name:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -24,6 +24,7 @@ from gateway.routes import documentation_paths, service_routes
 from gateway.server import log_to_stderr, serve
 from gateway.sessions import shared_cookie
 from gateway.switch_command import switch
+from gateway.switches import switch_mounts
 from gateway.top import LOOK_SECONDS, CannotLook, Overviews, show
 
 _FAULTY = 2
@@ -85,8 +86,8 @@ def check(config: str | None, strict: bool) -> None:
     configuration, services = _load(config)
     settings = configuration.checked()
     certificate(settings.server, configuration.project)
-    for service in services:
-        click.echo(f"ok  {_describe(service)}")
+    for line in _described(configuration, services):
+        click.echo(f"ok  {line}")
     found = findings(settings, services, os.environ)
     for finding in found:
         click.echo(f"finding  {finding}")
@@ -155,9 +156,21 @@ def _count(found: Sequence[Finding]) -> str:
     return f"{len(found)} finding{'' if len(found) == 1 else 's'}" if found else "nothing found"
 
 
+def _described(configuration: Configuration, services: Sequence[Service]) -> Iterator[str]:
+    """A line for each service and each switch."""
+    for service in services:
+        yield _describe(service)
+    for mount in switch_mounts(configuration.checked()):
+        sides = mount.switch
+        names = f"{sides.legacy} -> {sides.candidate}" if sides is not None else ""
+        rules = f"{len(mount.rules)} rule{'' if len(mount.rules) == 1 else 's'}"
+        yield f"{mount.host + mount.prefix:<20} switch {names} ({rules})"
+
+
 def _describe(service: Service) -> str:
     how = f"{service.stack} by {service.adapter}" if service.adapter else service.stack
-    where = service.mount.host + service.mount.prefix
+    # Behind a switch it has no place of its own.
+    where = "-" if service.hidden else service.mount.host + service.mount.prefix
     return f"{where:<20} {service.mount.app} ({how})"
 
 
@@ -166,10 +179,11 @@ def _announce(address: str, configuration: Configuration, services: list[Service
     click.echo(f"\ngateway {__version__} listens on {address} ({settings.environment})")
     # A Unix socket has no URLs: what is in front of it has.
     base = address if address.startswith("http") else ""
+    for line in _described(configuration, services):
+        click.echo(f"  {line}")
     for service in services:
-        click.echo(f"  {_describe(service)}")
-        for path in documentation_paths(service):
-            click.echo(f"      {service.mount.host or base}{path}")
+        for path in documentation_paths(service) if not service.hidden else ():
+            click.echo(f"  documentation: {service.mount.host or base}{path}")
     admin = f"{base}{settings.server.root_path}{settings.admin.prefix}"
     click.echo(f"  portal: {admin}/   API document: {admin}/docs")
     click.echo("Ctrl-C stops it.\n")

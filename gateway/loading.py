@@ -195,7 +195,9 @@ def _faults_of_rules(
             yield configuration.mount_fault(switch, "rules", str(error))
         return
     prefix = switch.prefix.rstrip("/")
-    prefixes = [mount.prefix for mount in configuration.mounts if mount is not switch]
+    # Those for another host are asked for other requests, those for any host after these.
+    mounts = [mount for mount in configuration.mounts if mount.host == switch.host]
+    prefixes = [mount.prefix for mount in mounts if mount is not switch]
     if configuration.settings is not None:
         prefixes.append(configuration.settings.admin.prefix)
     inner = [one.removeprefix(prefix) for one in prefixes if one.startswith(f"{prefix}/")]

@@ -215,7 +215,6 @@ class Switch:
             # By the deadline of the candidate's mount, which leaves time for another answer.
             if guard.begun or not (exchange.expired and exchange.take_back_cancellation()):
                 raise
-            exchange.resume()
             decision.fallback = "timeout"
         except Exception as error:
             if guard.begun or (isinstance(error, Refusal) and error.status < _SERVER_ERROR):
@@ -232,6 +231,7 @@ class Switch:
                 decision.fallback = "exception"
         decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
         decision.side = "legacy"
+        exchange.resume()
         exchange.route = ""
         exchange.observers[:] = observers
         # The scope that the exchange knows: it tells which route has answered.

@@ -221,3 +221,98 @@ def _wsgi_function(environ: Any, start_response: Any) -> list[bytes]:
 def test_the_interface_is_told_from_the_object(app: object, interface: str | None) -> None:
     """WSGI takes two arguments, ASGI three; anything else is neither."""
     assert interface_of(app) == interface
+
+
+SWITCHED = """
+    [[mounts]]
+    name = "old"
+    app = "shops_:old"
+    [[mounts]]
+    name = "new"
+    app = "shops_:new"
+    [[mounts]]
+    name = "shop"
+    prefix = "/shop"
+    switch = { legacy = "old", candidate = "new" }
+"""
+SHOPS = """
+    from fastapi import FastAPI
+    from flask import Flask
+
+    old, new = Flask(__name__), FastAPI()
+
+    @old.route("/items/<int:number>", methods=["GET", "DELETE"])
+    def old_item(number): ...
+
+    @old.get("/only-old")
+    def only_old(): ...
+
+    @new.get("/items/{number}")
+    def new_item(number: int): ...
+
+    @new.get("/only-new")
+    def only_new(): ...
+"""
+
+
+def switched(folder: Path, rule: str = "", more: str = "") -> list[Service]:
+    """The services behind a switch with one rule."""
+    rules = f"    [[mounts.rules]]\n    {rule}\n" if rule else ""
+    file = write_project(folder, f"{SWITCHED}{rules}{more}", {"shops_": SHOPS})
+    return load_services(read(file, environ={}))
+
+
+def test_a_service_behind_a_switch_is_where_the_switch_is(tmp_path: Path) -> None:
+    """It has no prefix of its own, and is known by the public one."""
+    services = switched(tmp_path)
+    assert [(one.name, one.mount.prefix, one.hidden) for one in services] == [
+        ("old", "/shop", True),
+        ("new", "/shop", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ('path = "/nowhere"', 'no route for /nowhere in "old" and "new"'),
+        ('path = "/only-old"; mode = "candidate"', 'no route for /only-old in "new"'),
+        ('path = "/only-new"; mode = "shadow"', 'no route for /only-new in "old"'),
+        (
+            'path = "/items/{n}"; methods = ["DELETE"]; mode = "candidate"',
+            'no route for DELETE /items/{n} in "new"',
+        ),
+        ('path = "/items"; mode = "legacy"', 'no route for /items in "old" and "new"'),
+        ('path = "items"', '"items"'),
+        ('path = "/items/{n}"; mode = "canary"', "canary at 0 %"),
+        (
+            'path = "/admin/{rest:path}"; mode = "legacy"',
+            'can never match: another mount answers below "/admin"',
+        ),
+    ],
+)
+def test_a_rule_that_cannot_be_kept_is_a_fault(tmp_path: Path, rule: str, found: str) -> None:
+    """It is told before anything starts, with the rule that it is."""
+    other = '    [[mounts]]\n    name = "b"\n    prefix = "/shop/admin"\n    app = "shops_:new"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        switched(tmp_path, "\n    ".join(rule.split("; ")), other)
+    (fault,) = caught.value.faults
+    assert found in fault.found
+    assert '[[mounts]] "shop" rule' in fault.key
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'path = "/only-new"; mode = "candidate"',
+        'path = "/items/<int:n>"; methods = ["GET"]; mode = "shadow"',
+        'path = "/{rest:path}"; mode = "candidate"',
+        'path = "/only-old"; mode = "legacy"',
+    ],
+)
+def test_a_sound_rule_is_none(tmp_path: Path, rule: str) -> None:
+    """Also one for a route that only one side has, where its mode needs no other."""
+    elsewhere = (
+        '    [[mounts]]\n    name = "b"\n    prefix = "/shop/items"\n'
+        '    host = "other.example"\n    app = "shops_:new"\n'
+    )
+    assert len(switched(tmp_path, "\n    ".join(rule.split("; ")), elsewhere)) == 3

@@ -267,6 +267,17 @@ async def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
         assert served.store.history("shop") == []
 
 
+async def test_a_mode_that_holds_already_is_said_to(tmp_path: Path) -> None:
+    """As setting it once more throws away what was found, for the verdict."""
+    async with gateway(tmp_path) as served:
+        told = await served.set(route=ITEM, mode="shadow", dry_run=True)
+        assert told["text"][0] == f"{ITEM}: shadow already; its evidence begins anew."
+        seed(served.store)
+        assert route_of(await served.get())["compared"]["mismatch"] == 1
+        await served.set(route=ITEM, mode="shadow")
+        assert route_of(await served.get())["compared"]["mismatch"] == 0
+
+
 async def test_the_kill_switch_is_turned_on_and_off(tmp_path: Path) -> None:
     """The legacy service answers what the rules give to the candidate; what is set waits."""
     async with gateway(tmp_path) as served:

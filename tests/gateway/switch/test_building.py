@@ -185,6 +185,11 @@ def test_all_faults_come_at_once_and_in_order() -> None:
     assert [fault.index for fault in beside(*rules)] == [0, 2, 3, 4]
 
 
+def test_a_rule_has_one_fault_at_a_time() -> None:
+    """Whether there is a route for it is only asked of one that is sound."""
+    assert len(beside(Rule("/none", mode="canary"))) == 1
+
+
 def test_ten_thousand_rules_beside_ten_thousand_routes_are_few_steps_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

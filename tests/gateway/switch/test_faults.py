@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.switch.faults import RuleFault, faults_of
@@ -89,6 +89,7 @@ def _contradict(one: Rule, two: Rule) -> bool:
     return any(a is not None and b is not None and (a == b or first != second) for a, b in fits)
 
 
+@settings(deadline=None)
 @given(rule_lists)
 def test_every_contradiction_is_found_and_nothing_else(rules: list[Rule]) -> None:
     """The fault is that of the later rule."""
@@ -100,6 +101,7 @@ def test_every_contradiction_is_found_and_nothing_else(rules: list[Rule]) -> Non
     assert {fault.index for fault in faults_of(rules)} == expected
 
 
+@settings(deadline=None)
 @given(rule_lists, st.randoms(use_true_random=False))
 def test_the_order_of_the_rules_makes_no_fault(rules: list[Rule], chance: Any) -> None:
     """Sound rules are sound in any order."""
@@ -286,6 +288,7 @@ def test_rules_that_stand_side_by_side_are_no_fault(rules: tuple[Rule, ...]) -> 
     assert faults_of(rules) == []
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
 def test_each_of_several_planted_faults_is_found(one: int, two: int, three: int, four: int) -> None:
     """Among many sound rules, wherever they stand."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.switch.faults import faults_of
@@ -108,6 +108,7 @@ def test_what_is_no_name_of_a_rule_makes_none(name: str) -> None:
     assert rules_in_force(BASE, run_time({name: "shadow"})) == BASE
 
 
+@settings(deadline=None)
 @given(
     templates,
     st.sets(st.sampled_from(["GET", "HEAD", "POST", "WEBSOCKET"])).map(lambda s: tuple(sorted(s))),
@@ -118,6 +119,7 @@ def test_a_rule_can_be_made_of_its_name(written: Written, methods: tuple[str, ..
     assert rule_named(rule.name) == rule
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(templates, st.sampled_from(MODES)), max_size=8),
     st.lists(templates, max_size=4),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -60,6 +60,7 @@ def _naive(rules: Sequence[tuple[Rule, Written]], method: str, path: str) -> Rul
     return min(found, key=lambda one: one[:2])[2] if found else None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(templates, methods_of_rules), max_size=12),
     st.lists(st.tuples(st.sampled_from([*METHODS, "DELETE"]), paths), min_size=1, max_size=30),
@@ -142,6 +143,7 @@ def test_what_may_be_repeated_is_told_by_the_rule(
 # --- Routes -----------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(flask_templates, methods_of_routes), min_size=1, max_size=8),
     st.lists(
@@ -200,6 +202,7 @@ def _has(app: Starlette, method: str, path: str) -> bool:
     return any(route.matches(dict(scope))[0] is Match.FULL for route in app.routes)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(starlette_templates, methods_of_routes), min_size=1, max_size=8),
     st.lists(
@@ -217,6 +220,7 @@ def test_starlette_has_the_routes_that_the_set_has(
     assert [routes.has(*request) for request in asked] == [_has(app, *request) for request in asked]
 
 
+@settings(deadline=None)
 @given(paths, st.sampled_from(["GET", "POST", "WEBSOCKET"]))
 def test_what_starlette_mounts_is_in_the_set(path: str, method: str) -> None:
     """Other applications, of which nothing is known, and WebSockets beside a route."""
@@ -265,6 +269,7 @@ def test_parameters_with_slashes_may_stand_anywhere_in_a_route(
     assert routes.has(method, path) == has
 
 
+@settings(deadline=None)
 @given(templates, st.lists(st.tuples(templates, methods_of_routes), max_size=6), paths)
 def test_a_rule_that_a_route_answers_for_meets_the_set(
     rule: Written, written: list[tuple[Written, set[str]]], path: str
@@ -352,6 +357,7 @@ def test_no_path_makes_a_request_dear() -> None:
 KEYS = [f"user-{number}" for number in range(10_000)]
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.floats(0, 100), st.floats(0, 100))
 def test_a_share_that_grows_keeps_those_whom_it_has(
     salt: str, group: str, key: str, one: float, two: float
@@ -389,6 +395,7 @@ def test_salt_and_group_shuffle_the_users(one: tuple[str, str], two: tuple[str, 
     assert abs(both - len(KEYS) / 4) < 4 * (len(KEYS) * 3 / 16) ** 0.5
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KEYS))
 def test_routes_of_one_group_agree_on_a_user(key: str) -> None:
     """GET and POST of one resource, in either syntax, flip together."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.switch.templates import BadTemplate, parse, pattern, route_key, shape
 from tests.gateway.switch.paths import UUID, Written, paths, templates
 
 
+@settings(deadline=None)
 @given(templates, paths)
 def test_a_template_matches_what_its_stack_would_match(written: Written, path: str) -> None:
     """Each parameter by its converter, for the whole path."""
@@ -17,6 +18,7 @@ def test_a_template_matches_what_its_stack_would_match(written: Written, path: s
     assert (found is not None) == written.matches(path)
 
 
+@settings(deadline=None)
 @given(templates, templates, st.lists(paths, min_size=1, max_size=60))
 def test_a_template_within_another_matches_nothing_else(
     one: Written, two: Written, sampled: list[str]
@@ -26,6 +28,7 @@ def test_a_template_within_another_matches_nothing_else(
         assert [path for path in sampled if one.matches(path) and not two.matches(path)] == []
 
 
+@settings(deadline=None)
 @given(templates, templates, st.lists(paths, min_size=1, max_size=60))
 def test_templates_that_match_a_path_in_common_meet(
     one: Written, two: Written, sampled: list[str]
@@ -39,6 +42,7 @@ def test_templates_that_match_a_path_in_common_meet(
     assert first.meets(second) or not first.within(second)
 
 
+@settings(deadline=None)
 @given(templates, templates, templates)
 def test_narrower_is_an_order(one: Written, two: Written, three: Written) -> None:
     """A template is within itself, and what is within something narrower is within the wider."""
@@ -130,6 +134,7 @@ def test_a_parameter_with_slashes_before_the_end_is_seen(template: str) -> None:
     assert not parse(template).regular
 
 
+@settings(deadline=None)
 @given(templates)
 def test_templates_that_can_be_matched_by_segments_are_known(written: Written) -> None:
     """All but those."""
@@ -157,6 +162,7 @@ def test_what_is_no_template_is_refused_with_words(template: str, why: str) -> N
         parse(template)
 
 
+@settings(deadline=None)
 @given(st.text())
 @example("/<any('\"):x>")
 def test_any_text_is_a_template_or_is_refused(text: str) -> None:
