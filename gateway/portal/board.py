@@ -80,11 +80,11 @@ def board(report: Report, opened: Collection[str] = (), query: str = "") -> dict
 
 
 def identity(switch: str, route: str, part: str = "") -> str:
-    """What a route is called in the page's address and among its elements.
+    """What a route, or one of its findings, is called among the page's elements.
 
     Args:
-        switch: The switch's name.
-        route: The route's key, `GET /items/{}`.
+        switch: The switch's name; of a finding, the route's.
+        route: The route's key, `GET /items/{}`; a finding's signature.
         part: The rule's name, where the line is for a part of the route's requests.
     """
     text = f"{switch}\0{route}\0{part}"
@@ -140,7 +140,13 @@ def _route(
         "fell_back": sum(route["fallbacks"].values()),
         "classes": _classes(route["requests"].values()),
         "targets": list(_targets(route, rules_of_groups)),
+        **{kind: _findings(name, route[kind]) for kind in ("mismatches", "suggestions")},
     }
+
+
+def _findings(route: str, found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Findings by what they are, and not by their place, which changes with their numbers."""
+    return [{**one, "id": identity(route, one["signature"])} for one in found]
 
 
 def _classes(sides: Iterable[Mapping[str, int]]) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from http import HTTPStatus
 from itertools import groupby
 from pathlib import Path
@@ -23,9 +22,10 @@ from starlette.routing import Route
 
 from gateway import __version__
 from gateway.portal import board, spelling
+from gateway.portal.lately import errors_lately, steps_shown
 from gateway.portal.static_files import StaticFiles
 from gateway.portal.switch import SwitchReports
-from gateway.portal.switch_api import origin_of
+from gateway.portal.switch_api import origin_of, sentence_of
 from gateway.switch.store import StoreError
 
 # Nothing from elsewhere, nothing that stands in the page itself is run, nobody may frame it.
@@ -35,7 +35,6 @@ POLICY = (
 )
 _HEADERS = MappingProxyType({"Cache-Control": "no-store", "Content-Security-Policy": POLICY})
 _HERE = Path(__file__).parent
-_MINUTE = 60
 
 Facts = Mapping[str, Any]
 
@@ -124,14 +123,19 @@ class Pages:
         """The boards; with `?open=`, the evidence of some routes; with `?q=`, some routes alone."""
         opened = frozenset(request.query_params.getlist("open"))
         query = request.query_params.get("q", "")
-        asked: Facts = {"query": query, "opened": sorted(opened)}
         try:
             found = await self._switches.reports(origin_of(request)) if self._switches else []
+            status, gone = HTTPStatus.OK, ""
         except StoreError as error:
-            status = HTTPStatus.SERVICE_UNAVAILABLE
-            return self._page(request, "switch", status, boards=[], gone=str(error), **asked)
-        boards = await asyncio.to_thread(lambda: [board.board(one, opened, query) for one in found])
-        return self._page(request, "switch", boards=boards, gone="", **asked)
+            found, status, gone = [], HTTPStatus.SERVICE_UNAVAILABLE, sentence_of(str(error))
+
+        def drawn() -> Response:
+            boards = [board.board(one, opened, query) for one in found]
+            asked: Facts = {"query": query, "opened": sorted(opened)}
+            return self._page(request, "switch", status, boards=boards, gone=gone, **asked)
+
+        # Beside the event loop: it may be long, and is asked for again and again.
+        return await asyncio.to_thread(drawn)
 
     async def compare(self, request: Request) -> Response:
         """The same request to two mounts; the query says which, to begin with."""
@@ -198,29 +202,6 @@ class Pages:
             **facts,
         )
         return HTMLResponse(text, status, _HEADERS)
-
-
-def errors_lately(overview: Facts) -> int:
-    """How many requests of the last minute ended badly; `static/overview.js` counts alike.
-
-    The steps of the charts are without the one that is open, the listed errors are the last ones
-    only: what either knows has happened.
-    """
-    began = datetime.fromisoformat(overview["started"])
-    recent = began + timedelta(seconds=overview["uptime_seconds"] - _MINUTE)
-    listed = sum(datetime.fromisoformat(one["time"]) >= recent for one in overview["errors"])
-    step = overview["step_seconds"]
-    steps = slice(-(_MINUTE // step), None)
-    rates = (sum(mount["history"]["errors_per_second"][steps]) for mount in overview["mounts"])
-    counted: int = round(sum(rates) * step)
-    return max(listed, counted)
-
-
-def steps_shown(overview: Facts) -> int:
-    """How many steps the charts have: since the start, within 2 and 15 minutes."""
-    step = overview["step_seconds"]
-    lived = overview["uptime_seconds"] // step + 1
-    return int(min(max(lived, 2 * _MINUTE // step), 15 * _MINUTE // step))
 
 
 def grouped_routes(document: Facts, query: str = "") -> dict[str, Any]:

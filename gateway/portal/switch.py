@@ -205,7 +205,7 @@ def _words(watched: WatchedSwitch, steps: Sequence[Step], *, killed: bool) -> It
             who = f"{facts.legacy} answers every request" if killed else "the rules hold"
             yield f"The kill switch: {is_so}, {who}."
         elif step.before == step.after:
-            yield f"{step.rule}: {_at(step.before)} already."
+            yield f"{step.rule}: {_at(step.before)} already; its evidence begins anew."
         else:
             yield f"{step.rule}: from {_at(step.before)} to {_at(step.after)}."
     if not facts.enabled:

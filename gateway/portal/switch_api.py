@@ -86,7 +86,7 @@ class _Api:
         except Unsettable as error:
             return problem(request.scope, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except StoreError as error:
-            told = f"{_sentence_of(str(error))} The modes that the workers know hold."
+            told = f"{sentence_of(str(error))} The modes that the workers know hold."
             return problem(request.scope, HTTPStatus.SERVICE_UNAVAILABLE, told)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
@@ -98,7 +98,8 @@ def origin_of(request: Request) -> str:
     return f"{request.scope.get('scheme', 'http')}://{host}"
 
 
-def _sentence_of(text: str) -> str:
+def sentence_of(text: str) -> str:
+    """A text as a sentence."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
@@ -111,5 +112,5 @@ def _sentence(fault: Mapping[str, Any]) -> str:
             return f"{where} is nothing that can be set."
         case "json_invalid":
             return f"The body is no JSON: {fault['ctx']['error']}."
-    said = _sentence_of(str(fault["msg"]))
+    said = sentence_of(str(fault["msg"]))
     return f"{where}: {said}" if where else said

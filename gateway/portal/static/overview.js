@@ -66,7 +66,7 @@ function workersCondition(silent, well, draining, unready) {
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-// As gateway/portal/pages.py counts them.
+// As gateway/portal/lately.py counts them.
 function errorsLately({ mounts, errors, started, uptime_seconds, step_seconds }) {
   const recent = Date.parse(started) + (uptime_seconds - 60) * 1000;
   const listed = errors.filter((error) => Date.parse(error.time) >= recent).length;

@@ -28,26 +28,25 @@ function address() {
 
 async function look() {
   looking?.abort();
-  const mine = (looking = new AbortController());
+  const { signal } = (looking = new AbortController());
+  let page;
   try {
-    const answer = await fetch(address(), {
-      headers: { Accept: "text/html" },
-      signal: mine.signal,
-    });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (mine.signal.aborted) return;
-    const fresh = page.querySelector("[data-boards]");
-    if (fresh) {
-      morph(boards, fresh, isHeld);
-      filter.querySelector("[data-count]").textContent = page.querySelector("[data-count]").textContent;
-      state.textContent = `Live, ${clock(new Date().toISOString())} UTC`;
-    } else if (page.querySelector("[data-gone]")) {
-      state.textContent = "The database is gone: these figures are old";
-    } else {
-      state.textContent = "Not live: reload the page";
-    }
+    const answer = await fetch(address(), { headers: { Accept: "text/html" }, signal });
+    page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
-    if (!mine.signal.aborted) state.textContent = "Connection lost, trying again";
+    if (!signal.aborted) state.textContent = "Connection lost, trying again";
+    return;
+  }
+  if (signal.aborted) return;
+  const fresh = page.querySelector("[data-boards]");
+  if (fresh) {
+    morph(boards, fresh, isHeld);
+    filter.querySelector("[data-count]").textContent = page.querySelector("[data-count]").textContent;
+    state.textContent = `Live, ${clock(new Date().toISOString())} UTC`;
+  } else if (page.querySelector("[data-gone]")) {
+    state.textContent = "The database is gone: these figures are old";
+  } else {
+    state.textContent = "Not live: reload the page";
   }
 }
 
