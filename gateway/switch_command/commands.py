@@ -7,14 +7,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar
 
 import click
 
 from gateway.migration_lint import lint
 from gateway.offline import asking
+from gateway.switch.order import WORDS, Order
 from gateway.switch.recording import BadRecording, read_recording
-from gateway.switch.records import EVERY_ROUTE, Mode
+from gateway.switch.records import EVERY_ROUTE
 from gateway.switch.replay import Replayed, replay, replay_rules
 from gateway.switch.report import Known, report
 from gateway.switch.report_text import heading, mode_of
@@ -22,10 +23,8 @@ from gateway.switch.store import StoreError
 from gateway.switch.templates import shape
 from gateway.switch_command.choosing import choose
 from gateway.switch_command.printing import echo_json, echo_report, print_table, table_of
-from gateway.switch_command.setting import login, mode_of_word, set_kill_switch, set_mode
+from gateway.switch_command.setting import carry_out, login
 
-_FILE: Final = "file"
-_RULES: Final = "rules"
 _DONE: Final = frozenset({"READY", "MOVED"})
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -148,7 +147,7 @@ def report_command(
 
 @switch.command("set")
 @click.argument("route")
-@click.argument("mode", type=click.Choice([*get_args(Mode), _FILE, _RULES]))
+@click.argument("mode", type=click.Choice(WORDS))
 @_options
 @click.option("--percent", type=float, help="The candidate's share, in mode canary.")
 @click.option("--why", default="", metavar="TEXT", help="For the history.")
@@ -170,23 +169,8 @@ def set_command(  # noqa: PLR0913
     switch: with "legacy" the legacy service answers everything, with "rules" the rules hold again.
     """
     chosen = choose(config, name)
-    who = who or login()
-    if (route == EVERY_ROUTE) != (mode == _RULES) and not (
-        route == EVERY_ROUTE and mode == "legacy"
-    ):
-        raise click.UsageError(
-            "'*' is the kill switch: set '*' legacy turns it on, set '*' rules off; "
-            "rules is nothing that one route can be set to."
-        )
-    if percent is not None and mode != "canary":
-        raise click.UsageError(f"--percent is for canary, not for {mode}.")
-    if percent is None and mode == "canary":
-        raise click.UsageError("canary needs --percent, above 0 and up to 100.")
     with chosen.store() as store:
-        if route == EVERY_ROUTE:
-            set_kill_switch(store, chosen, on=mode == "legacy", who=who, why=why)
-        else:
-            set_mode(store, chosen, route, mode_of_word(mode), percent or 0.0, who=who, why=why)
+        carry_out(store, chosen, Order(route, mode, percent), who=who or login(), why=why)
 
 
 @switch.command("lint")

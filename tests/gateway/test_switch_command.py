@@ -157,11 +157,11 @@ def test_a_route_without_a_rule_gets_one(run: Run, stored: Callable[[], Store]) 
 def test_the_kill_switch_is_a_route_called_star(run: Run, stored: Callable[[], Store]) -> None:
     """Who sets anything while it is on is told that it changes nothing."""
     done = run("set", "*", "legacy", "--who", "ann")
-    assert "was off, now on" in done.stdout
+    assert "was kill switch off, now kill switch on" in done.stdout
     assert stored().run_time("api").killed
     assert "The kill switch is on" in run("set", ITEM, "candidate").stdout
     assert "The kill switch is on" in run("status").stdout
-    assert "was on, now off" in run("set", "*", "rules").stdout
+    assert "was kill switch on, now kill switch off" in run("set", "*", "rules").stdout
     assert not stored().run_time("api").killed
 
 
@@ -171,12 +171,12 @@ def test_the_kill_switch_is_a_route_called_star(run: Run, stored: Callable[[], S
         (("GET /nowhere", "shadow"), "Neither service has a route GET /nowhere"),
         (("/nowhere", "shadow"), "Neither service has a route /nowhere"),
         (("nothing", "shadow"), "groups are teas"),
-        ((ITEM, "canary"), "canary needs --percent"),
+        ((ITEM, "canary"), '"canary" needs a percent'),
         ((ITEM, "canary", "--percent", "0"), "canary at 0 %"),
         ((ITEM, "canary", "--percent", "101"), "canary at 101 %"),
-        ((ITEM, "shadow", "--percent", "5"), "--percent is for canary"),
-        ((ITEM, "rules"), "'*' is the kill switch"),
-        (("*", "candidate"), "'*' is the kill switch"),
+        ((ITEM, "shadow", "--percent", "5"), 'percent is for the mode "canary"'),
+        ((ITEM, "rules"), '"*" is the kill switch'),
+        (("*", "candidate"), '"*" is the kill switch'),
         ((ITEM, "faster"), "is not one of"),
         (("GET /old", "shadow"), 'no route for GET /old in "fastapi"'),
         (("POST /items", "shadow"), 'belongs to the rule "GET,POST /items", which is for GET, too'),
