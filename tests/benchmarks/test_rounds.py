@@ -58,7 +58,9 @@ def test_a_result_compares_the_contender_with_each_baseline() -> None:
         *("0.45 (0.40..0.50)",) * 3,
         "throughput at least 0.9: held",
     ]
-    assert as_json({}, [result], [], [])["comparisons"][0]["ratios"][0]["names"] == "gateway / other"
+    assert (
+        as_json({}, [result], [], [])["comparisons"][0]["ratios"][0]["names"] == "gateway / other"
+    )
 
 
 def test_cpu_time_is_compared_only_where_it_is_known() -> None:
