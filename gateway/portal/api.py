@@ -163,7 +163,8 @@ class GroupFacts:
             root_path = settings.server.root_path
             documents = f"{root_path}{settings.admin.prefix}/docs"
             listed = facts.listed_routes(self._services, root_path, documents)
-            self._listed = listed, facts.listed_pairs(listed)
+            behind = {service.name for service in self._services if service.hidden}
+            self._listed = listed, facts.listed_pairs(listed, behind)
         return facts.routes(*self._listed, merge_routes(row for rows in answers for row in rows))
 
     def _describe(self) -> facts.About:

@@ -143,6 +143,7 @@ def _mount() -> Schema:
     return object_of(
         name=TEXT,
         prefix=TEXT,
+        behind_switch=FLAG,
         host=TEXT,
         stack=TEXT,
         adapter={"enum": ["bridge", "a2wsgi", None]},

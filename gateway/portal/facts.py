@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,7 @@ def overview(
                 "name": service.name,
                 "prefix": service.mount.prefix,
                 "host": service.mount.host,
+                "behind_switch": service.hidden,
                 "stack": service.stack,
                 "adapter": service.adapter,
                 "state": states[service.name],
@@ -155,11 +156,19 @@ def listed_routes(
     return found
 
 
-def listed_pairs(listed: Sequence[ListedRoute]) -> list[dict[str, Any]]:
-    """The pairs among the routes."""
+def listed_pairs(
+    listed: Sequence[ListedRoute], behind_switch: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """The pairs among the routes that can be asked side by side.
+
+    Args:
+        listed: The routes.
+        behind_switch: Mounts that only a switch leads to, which compares them itself.
+    """
     return [
         {"methods": list(pair.methods), "path": pair.path, "routes": list(pair.routes)}
         for pair in pairs(listed)
+        if not any(listed[route].mount in behind_switch for route in pair.routes)
     ]
 
 

@@ -139,7 +139,11 @@ class Pages:
 
     async def compare(self, request: Request) -> Response:
         """The same request to two mounts; the query says which, to begin with."""
-        mounts = (await self._facts.overview())["mounts"]
+        mounts = [
+            mount
+            for mount in (await self._facts.overview())["mounts"]
+            if not mount["behind_switch"]
+        ]
         pairs = grouped_routes(await self._facts.routes())["pairs"]
         wanted = dict(request.query_params)
         if not wanted and pairs:

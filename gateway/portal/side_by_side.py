@@ -92,7 +92,8 @@ class SideBySide:
             question = read_question(await request.body())
             _refuse_credentials(question, self._settings.admin.token.get_secret_value())
             origin = _origin(request, self._settings.admin.prefix)
-            mounts = self._settings.mounts
+            # What only a switch leads to answers at no place of its own.
+            mounts = [mount for mount in self._settings.mounts if mount.prefix]
             both = ask_of_both(question, mounts, self._settings.admin.prefix, origin)
             asking = _Both(self._gateway, self._settings, question, both, request)
         except Unaskable as error:

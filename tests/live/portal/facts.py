@@ -36,6 +36,7 @@ def mount(name: str, **changes: Any) -> dict[str, Any]:
         "name": name,
         "prefix": f"/{name}",
         "host": "",
+        "behind_switch": False,
         "stack": "Flask",
         "adapter": "bridge",
         "state": "ready",

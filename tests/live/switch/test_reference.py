@@ -34,7 +34,7 @@ def test_the_report_finds_explains_and_proposes_rules_for_three_differences(
             done = run_gateway(*arguments, cwd=ROOT, env=env)
             for one in json.loads(done.stdout)["routes"]:
                 routes[one["route"]] = one
-            return sum(one["compared"]["mismatch"] for one in routes.values()) == 4
+            return sum(int(one["compared"]["mismatch"]) for one in routes.values()) == 4
 
         wait_until(compared)
     assert [name for name, one in routes.items() if one["mode"] == "shadow"] == [
