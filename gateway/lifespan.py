@@ -200,14 +200,20 @@ class LifespanMiddleware:
 
     async def _run(self, receive: Receive, send: Send) -> None:
         background = [asyncio.create_task(_keep_running(work)) for work in self._background]
-        try:
-            await self._run_lifespans(receive, send)
-        finally:
+
+        async def end_background() -> None:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
 
-    async def _run_lifespans(self, receive: Receive, send: Send) -> None:
+        try:
+            await self._run_lifespans(receive, send, end_background)
+        finally:
+            await end_background()
+
+    async def _run_lifespans(
+        self, receive: Receive, send: Send, end_background: Callable[[], Awaitable[None]]
+    ) -> None:
         await receive()
         started: list[ServiceLifespan] = []
         try:
@@ -227,6 +233,8 @@ class LifespanMiddleware:
             await self._stop(started)
             raise
         failures = await self._stop(started)
+        # A server waits for nothing after it was told that all is over.
+        await end_background()
         if failures:
             await send({"type": "lifespan.shutdown.failed", "message": "\n".join(failures)})
         else:

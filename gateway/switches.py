@@ -42,6 +42,7 @@ class Switches:
         closed: Observers of exchanges that ended.
         background: What runs beside the requests.
         keeper: Leads to the database; None where there are no switches.
+        stop: Has shadows end; called when the process is told to stop.
         is_asking: Whether shadows ask a service at this moment, by its name.
     """
 
@@ -50,6 +51,7 @@ class Switches:
     closed: Sequence[Callable[[Iterable[Exchange]], None]] = ()
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     keeper: Keeper | None = None
+    stop: Callable[[], None] = lambda: None
     is_asking: Callable[[str], bool] = lambda name: False
 
 
@@ -137,6 +139,7 @@ def build_switches(around: Around) -> Switches:
         [AnswerCounts(evidence).closed],
         [keeper.keep, shadows.keep],
         keeper,
+        shadows.stop,
         shadows.is_asking,
     )
 

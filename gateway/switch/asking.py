@@ -19,6 +19,17 @@ _EXCHANGE: Final = "gateway.exchange"
 # How long a service may take to see that it is no longer wanted, before nobody waits for it.
 _MOMENT_SECONDS: Final = 0.1
 
+# RFC 9110, sections 13.1 and 14.2.
+_CONDITIONS: Final = frozenset(
+    {
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+    }
+)
+
 Failure = Literal["", "error", "timeout"]
 
 
@@ -45,7 +56,8 @@ class Reply:
 def request_to_repeat(scope: Scope) -> Scope:
     """A request's scope, kept before a service changes it, without what belongs to its answer."""
     kept = {key: value for key, value in scope.items() if key not in {_EXCHANGE, COPY}}
-    kept["headers"] = list(scope["headers"])
+    # Each service is asked for all of it, whatever the client has already.
+    kept["headers"] = [header for header in scope["headers"] if header[0] not in _CONDITIONS]
     kept["extensions"] = {}
     return kept
 

@@ -17,7 +17,8 @@ _LENGTH: Final = 22  # of `secrets.token_urlsafe(16)`
 
 def cookie_of(scope: Scope, exchange: Exchange) -> str:
     """What the cookie says; where there is none, the answer sets one."""
-    line = exchange.fields.get(b"cookie", b"").decode("latin-1")
+    lines = [value for name, value in scope["headers"] if name == b"cookie"]
+    line = b"; ".join(lines).decode("latin-1")
     given = parse_cookie(line).get(COOKIE, "") if COOKIE in line else ""
     if len(given) == _LENGTH:
         return given

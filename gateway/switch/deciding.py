@@ -18,6 +18,7 @@ from gateway.switch.templates import route_key
 NO_ROUTE: Final = "(no route)"
 # Sorts of exchanges, before they are settled early.
 _MOST_ALIKE: Final = 1000
+_SERVER_ERROR: Final = 500
 _CLASSES: Final = tuple(f"{hundred}xx" for hundred in range(10))
 
 
@@ -29,16 +30,18 @@ class Decision:
         rule: The rule; None where none is for it.
         side: Who answers, as far as is known.
         fallback: Why the legacy service answers in the candidate's place; empty where it does not.
+        left: Whether the client left before anybody answered it.
         uncompared: Why nothing was compared where it should have been; empty elsewhere.
     """
 
-    __slots__ = ("fallback", "rule", "side", "switch", "uncompared")
+    __slots__ = ("fallback", "left", "rule", "side", "switch", "uncompared")
 
     def __init__(self, switch: str, rule: Rule | None) -> None:
         self.switch = switch
         self.rule = rule
         self.side: Side = "legacy"
         self.fallback = ""
+        self.left = False
         self.uncompared = ""
 
     @property
@@ -98,7 +101,7 @@ class AnswerCounts:
                 decision.uncompared,
                 exchange.method,
                 exchange.route,
-                _class(exchange),
+                "left" if decision.left else _class(exchange),
                 bucket_of(waited) if waited >= 0 else None,
             )
             known = self._alike.get(alike)
@@ -131,7 +134,8 @@ class AnswerCounts:
 
 def _class(exchange: Exchange) -> str:
     match exchange.outcome:
-        case "timeout":
+        # A body that was too slow is the client's fault, and answered with 408.
+        case "timeout" if not 0 < exchange.status < _SERVER_ERROR:
             return "timeout"
         case "client left":
             return "left"

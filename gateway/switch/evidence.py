@@ -71,6 +71,11 @@ class Evidence:
             name = bounded_name(name, counts)
         counts[name] = counts.get(name, 0) + by
 
+    def knows(self, period: Period, kind: FindingKind, signature: str) -> bool:
+        """Whether there is an example of it already, or no room for one."""
+        findings = self._tally(period).findings
+        return (kind, signature) in findings or not self._has_room(findings, kind)
+
     def find(
         self,
         period: Period,

@@ -136,12 +136,13 @@ def plan(order: Order, described: Described, run_time: RunTime) -> Plan:
     from_file = {rule.name: rule for rule in described.rules}
     mode = _mode(order.mode)
     if mode is None:
-        after_all = [from_file.get(rule.name, rule) for rule in rules]
+        gone = {rule.name for rule in meant} - from_file.keys()
+        reset = {rule.name: from_file.get(rule.name, rule) for rule in meant}
+        after_all = [reset.get(rule.name, rule) for rule in rules if rule.name not in gone]
     else:
         after_all = with_mode(rules, meant, mode, order.percent or 0.0)
-        told = list(_new_faults(described, rules, after_all))
-        if told:
-            raise Unsettable(" ".join(told))
+    if told := list(_new_faults(described, rules, after_all)):
+        raise Unsettable(" ".join(told))
     now = {rule.name: rule for rule in after_all}
     steps = []
     for rule in meant:

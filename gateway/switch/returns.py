@@ -125,6 +125,11 @@ class Returns:
             return None
         decided = Return(place, found.percent, datetime.now(UTC), why)
         self._decided[place.switch, place.rule] = decided
+        # A group is set together, whoever sets it.
+        for mate, rule in self._returnable().items():
+            if found.group and rule.group == found.group and mate.switch == place.switch:
+                also = replace(decided, place=mate, percent=rule.percent)
+                self._decided[mate.switch, mate.rule] = also
         return decided
 
     def decide_alone(self, not_stored: Mapping[Period, Tally]) -> list[Return]:

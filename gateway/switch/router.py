@@ -5,22 +5,23 @@ What no rule names, the legacy service answers, with nothing between it and the 
 
 from __future__ import annotations
 
-import asyncio
+import contextvars
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.config import SwitchSettings
-from gateway.exchange import Exchange, announces_body, exchange_of
-from gateway.problems import Refusal
+from gateway.exchange import Exchange, announces_body, exchange_of, route_of
 from gateway.switch.asking import request_to_repeat
 from gateway.switch.canary import cookie_of
 from gateway.switch.copying import COPY, ExchangeCopy
 from gateway.switch.deciding import Decision
+from gateway.switch.fallback import attempt, is_gone
 from gateway.switch.in_force import rules_in_force
 from gateway.switch.records import RunTime
 from gateway.switch.rules import Rule, RuleTable, bucket
@@ -34,8 +35,8 @@ SERVED_BY: Final = b"x-gateway-served-by"
 _REMEMBERED: Final = 512
 _LONG: Final = 256
 _SAFE: Final = frozenset({"GET", "HEAD"})
-_SERVER_ERROR: Final = 500
-_GATEWAY_TIMEOUT: Final = 504
+# Answers to requests for what has changed, which the other service may not take for the same.
+_CONDITIONAL: Final = frozenset({304, 412})
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,17 @@ class Switch:
         """Whether whoever asks is in the candidate's share."""
         keys = (self._shared.user(scope, key) for key in self._settings.keys)
         who = next(filter(None, keys), "") or cookie_of(scope, exchange)
+        # What a shared cache keeps of one user is not for those whom the other service answers.
+        exchange.observers.append(self._vary)
         salt = f"{self._settings.salt}\0{self.name}"
         return bucket(salt, rule.belongs_to, who) < rule.percent
+
+    def _vary(self, message: Message) -> None:
+        headers = MutableHeaders(scope=message)
+        for key in ("header:Cookie", *self._settings.keys):
+            kind, _, name = key.partition(":")
+            if kind == "header":
+                headers.add_vary_header(name)
 
     # --- Shadows ------------------------------------------------------------------------------
 
@@ -169,13 +179,17 @@ class Switch:
             await primary.answer(scope, receive, send)
             return
         request = request_to_repeat(scope)
+        # As it is before a service has put anything of its own into it.
+        context = contextvars.copy_context()
 
         def shadow(copy: ExchangeCopy) -> None:
             decision.uncompared = ""
             if not exchange.answered:
                 return  # an answer that goes to nobody
-            if exchange.client_left and exchange.connection is not None:
+            if is_gone(exchange):
                 decision.uncompared = "the client left"
+            elif copy.answer.status in _CONDITIONAL:
+                decision.uncompared = "a conditional request"
             elif copy.request is not None and copy.request.why_not:
                 decision.uncompared = copy.request.why_not
             else:
@@ -190,6 +204,8 @@ class Switch:
                         copy.answer,
                         copy.seconds,
                         exchange.request_id,
+                        exchange.route or route_of(scope, exchange.root_path),
+                        context,
                     )
                 )
 
@@ -205,30 +221,18 @@ class Switch:
     ) -> None:
         exchange = exchange_of(scope)
         spare, observers = dict(scope), list(exchange.observers)
-        guard = _Guard(send)
-        try:
+
+        def answer(guarded: Send) -> Awaitable[None]:
             if decision.mode == "candidate-shadow":
-                await self._answer_and_shadow(decision, self._candidate, scope, receive, guard.send)
-            else:
-                await self._candidate.answer(scope, receive, guard.send)
-        except asyncio.CancelledError:
-            # By the deadline of the candidate's mount, which leaves time for another answer.
-            if guard.begun or not (exchange.expired and exchange.take_back_cancellation()):
-                raise
-            decision.fallback = "timeout"
-        except Exception as error:
-            if guard.begun or (isinstance(error, Refusal) and error.status < _SERVER_ERROR):
-                raise
-            decision.fallback = _reason(error)
-            if decision.fallback == "exception":
-                names = self._candidate.name, self._legacy.name
-                logger.exception("%s failed, and %s answers", *names)
-        else:
-            if guard.begun or (exchange.client_left and exchange.connection is not None):
-                return
-            decision.fallback = "timeout" if guard.status == _GATEWAY_TIMEOUT else "5xx"
-            if not guard.status:
-                decision.fallback = "exception"
+                return self._answer_and_shadow(decision, self._candidate, scope, receive, guarded)
+            return self._candidate.answer(scope, receive, guarded)
+
+        try:
+            decision.fallback = await attempt(exchange, answer, send)
+        finally:
+            decision.left = is_gone(exchange) and not exchange.answered
+        if not decision.fallback:
+            return
         decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
         decision.side = "legacy"
         exchange.resume()
@@ -264,33 +268,3 @@ class Switch:
         if decision.fallback:
             told.append(f'fallback="{decision.fallback}"')
         return "; ".join(told).encode("latin-1", "backslashreplace")
-
-
-def _reason(error: Exception) -> str:
-    """Why the legacy service answers in place of what raised."""
-    if not isinstance(error, Refusal):
-        return "exception"
-    return "timeout" if error.status == _GATEWAY_TIMEOUT else "5xx"
-
-
-class _Guard:
-    """Lets an answer out unless it is a server error: then nothing of it."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = False
-        self.status = 0
-
-    def send(self, message: Message) -> Awaitable[None]:
-        if self.begun:
-            return self._send(message)
-        if message["type"] == "http.response.start" and not self.status:
-            self.status = message["status"]
-            if self.status < _SERVER_ERROR:
-                self.begun = True
-                return self._send(message)
-        return _nothing()
-
-
-async def _nothing() -> None:
-    """What is not sent is sent at once."""

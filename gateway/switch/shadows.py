@@ -7,15 +7,18 @@ is dropped and counted. Every error is counted and swallowed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import functools
 import logging
 import random
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from gateway.config import SwitchSettings
@@ -24,16 +27,21 @@ from gateway.switch.asking import Reply, ask
 from gateway.switch.compare import Answer, Comparison, compare
 from gateway.switch.copying import AnswerCopy
 from gateway.switch.evidence import Evidence
-from gateway.switch.records import Period
+from gateway.switch.records import FindingKind, Period
 from gateway.switch.redaction import Asked, sample
 from gateway.switch.rules import Rule
 from gateway.switch.sides import SideService
+
+T = TypeVar("T")
 
 logger = logging.getLogger("gateway.switch")
 
 _FAILURES: Final = 5
 _OPEN_SECONDS: Final = 30.0
 _ROUTES: Final = 5000
+# Compared on the event loop: it takes less than a millisecond or two.
+_SMALL_BYTES: Final = 8 * 1024
+_MOMENT_SECONDS: Final = 0.1
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -51,7 +59,8 @@ class Shadow:
         answer: What was answered.
         seconds: How long that took.
         request_id: Of the exchange.
-        context: What log lines about it carry.
+        template: Of the route that has answered; empty where it is not known.
+        context: What it runs in: that of the request before anybody answered.
     """
 
     period: Period
@@ -63,6 +72,7 @@ class Shadow:
     answer: AnswerCopy
     seconds: float
     request_id: str
+    template: str = ""
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     @property
@@ -90,6 +100,10 @@ class Shadows:
         self._running: set[asyncio.Task[None]] = set()
         self._breakers: OrderedDict[tuple[str, str], _Breaker] = OrderedDict()
         self._open = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Where what is large is compared. One at a time: it is for Python's lock, too.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gateway-comparing")
+        self._comparing = 0
         self._chance = random.Random().random  # noqa: S311 - a sample, and no secret
 
     def put(self, shadow: Shadow) -> None:
@@ -106,21 +120,35 @@ class Shadows:
             self._evidence.count(shadow.period, "dropped queue full")
 
     def is_asking(self, name: str) -> bool:
-        """Whether a service is being asked at this moment."""
-        return any(task.get_name() == name for task in self._running)
+        """Whether threads work for shadows at this moment: a service's, or those that compare."""
+        return bool(self._comparing) or any(task.get_name() == name for task in self._running)
+
+    def stop(self) -> None:
+        """Ask nobody any more: the services are about to stop. From any thread."""
+        self._open = False
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it is closed
+                self._loop.call_soon_threadsafe(self._end)
 
     async def keep(self) -> None:
         """Until cancelled; then end those that run."""
+        self._loop = asyncio.get_running_loop()
         self._open = True
         try:
-            await asyncio.get_running_loop().create_future()
+            await self._loop.create_future()
         finally:
             self._open = False
-            for shadow in self._waiting:
-                self._evidence.count(shadow.period, "dropped draining")
-            self._waiting.clear()
-            for task in self._running:
-                task.cancel()
+            self._end()
+            if self._running:
+                await asyncio.wait(self._running, timeout=_MOMENT_SECONDS)
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _end(self) -> None:
+        for shadow in self._waiting:
+            self._evidence.count(shadow.period, "dropped draining")
+        self._waiting.clear()
+        for task in self._running:
+            task.cancel()
 
     def _start(self, shadow: Shadow) -> None:
         task = asyncio.get_running_loop().create_task(
@@ -148,13 +176,21 @@ class Shadows:
     async def _run(self, shadow: Shadow) -> None:
         left: list[asyncio.Task[None]] = []
         try:
-            await self._compare(shadow, left)
+            try:
+                legacy = await self._compare(shadow, left)
+            except asyncio.CancelledError:
+                self._evidence.count(shadow.period, "dropped draining")
+                raise
+            noisy = self._chance() * 100 < self._settings.noise_percent
+            if legacy is not None and noisy and shadow.method in _SAFE:
+                await self._listen_for_noise(shadow, legacy, left)
         finally:
             if left:
                 # A service that does not end when told to keeps its place: there are only so many.
                 await asyncio.wait(left)
 
-    async def _compare(self, shadow: Shadow, left: list[asyncio.Task[None]]) -> None:
+    async def _compare(self, shadow: Shadow, left: list[asyncio.Task[None]]) -> Answer | None:
+        """Ask, compare and count; the legacy answer, where there was something to compare."""
         evidence, period = self._evidence, shadow.period
         reply = await self._ask(shadow, shadow.other, left)
         failed = bool(reply.failure) or _fails(reply.answer)
@@ -162,24 +198,23 @@ class Shadows:
         if reply.failure:
             evidence.count(period, f"shadow {reply.failure}")
             logger.debug("shadow %s: %s: %s", period.route, reply.failure, reply.why)
-            return
-        found, answers = self._compared(shadow, shadow.answer, reply.answer)
+            return None
+        found, answers = await self._compared(shadow, shadow.answer, reply.answer)
         if _fails(reply.answer) and not _fails(shadow.answer):
             evidence.count(period, "shadow error")
-            self._find(shadow, found, answers)
-            return
+            await self._find(shadow, found, answers)
+            return None
         if found.outcome == "mismatch" and shadow.method in _SAFE:
             # The two read at different moments.
             again = [await self._ask(shadow, one, left) for one in (shadow.primary, shadow.other)]
             if not any(one.failure for one in again):
-                found, answers = self._compared(shadow, again[0].answer, again[1].answer)
+                found, answers = await self._compared(shadow, again[0].answer, again[1].answer)
                 if found.outcome != "mismatch":
                     evidence.count(period, "mismatch went away")
         self._count(shadow, found, reply.seconds)
         if found.outcome == "mismatch":
-            self._find(shadow, found, answers)
-        if shadow.method in _SAFE and self._chance() * 100 < self._settings.noise_percent:
-            await self._listen_for_noise(shadow, answers[0], left)
+            await self._find(shadow, found, answers)
+        return answers[0]
 
     def _count(self, shadow: Shadow, found: Comparison, seconds: float) -> None:
         """Count what a comparison found, with how long both took."""
@@ -195,13 +230,19 @@ class Shadows:
         if found.not_compared:
             evidence.count(period, f"bodies {found.not_compared}")
 
-    def _find(self, shadow: Shadow, found: Comparison, answers: tuple[Answer, Answer]) -> None:
+    async def _find(
+        self,
+        shadow: Shadow,
+        found: Comparison,
+        answers: tuple[Answer, Answer],
+        kind: FindingKind = "mismatch",
+    ) -> None:
         """Keep an example, if it is the first of its sort."""
-
-        def example() -> dict[str, Any]:
-            return sample(_asked(shadow), answers, found)
-
-        self._evidence.find(shadow.period, "mismatch", found.signature, example)
+        period = shadow.period
+        example: Mapping[str, Any] = {}
+        if not self._evidence.knows(period, kind, found.signature):
+            example = await self._beside(sample, answers, _asked(shadow), answers, found)
+        self._evidence.find(period, kind, found.signature, lambda: example)
 
     async def _listen_for_noise(
         self, shadow: Shadow, first: Answer, left: list[asyncio.Task[None]]
@@ -214,13 +255,11 @@ class Shadows:
         evidence, period = self._evidence, shadow.period
         evidence.count(period, "noise asked")
         second = _answer(shadow, reply.answer)
-        found = compare(first, second, shadow.rule.compare)
+        both = first, second
+        found = await self._beside(compare, both, first, second, shadow.rule.compare)
         if found.outcome == "mismatch":
             evidence.count(period, "noise differed")
-            asked = _asked(shadow)
-            evidence.find(
-                period, "noise", found.signature, lambda: sample(asked, (first, second), found)
-            )
+            await self._find(shadow, found, both, "noise")
 
     async def _ask(
         self, shadow: Shadow, service: SideService, left: list[asyncio.Task[None]]
@@ -237,13 +276,26 @@ class Shadows:
             left.append(reply.left)
         return reply
 
-    def _compared(
+    async def _compared(
         self, shadow: Shadow, primary: AnswerCopy, other: AnswerCopy
     ) -> tuple[Comparison, tuple[Answer, Answer]]:
         first = _answer(shadow, primary)
         second = _answer(shadow, other)
         answers = (first, second) if shadow.primary.side == "legacy" else (second, first)
-        return compare(*answers, shadow.rule.compare), answers
+        return await self._beside(compare, answers, *answers, shadow.rule.compare), answers
+
+    async def _beside(
+        self, work: Callable[..., T], answers: tuple[Answer, Answer], *what: Any
+    ) -> T:
+        """Do it here where the answers are small, else in a thread: the loop has others waiting."""
+        if sum(len(answer.body or b"") for answer in answers) <= _SMALL_BYTES:
+            return work(*what)
+        self._comparing += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, functools.partial(work, *what))
+        finally:
+            self._comparing -= 1
 
 
 class _Breaker:
@@ -287,7 +339,11 @@ def _asked(shadow: Shadow) -> Asked:
         for name, value in shadow.request["headers"]
     )
     return Asked(
-        shadow.method, _target(shadow.request), headers, shadow.body or None, shadow.rule.path
+        shadow.method,
+        _target(shadow.request),
+        headers,
+        shadow.body or None,
+        shadow.template or shadow.rule.path,
     )
 
 
