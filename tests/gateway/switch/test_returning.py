@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.histogram import bucket_of
@@ -167,3 +169,19 @@ def test_what_was_decided_here_holds_over_what_was_set_until_that_changes() -> N
     newer = RuleSet(RULE.name, "candidate", 0.0, 2, decided.at, "ann")
     returns.forget_overruled({"api": RunTime(2, rules={RULE.name: newer})})
     assert returns.decided == []
+
+
+def test_a_group_goes_back_together() -> None:
+    """A user would meet one service for a page and the other for its form."""
+    mate = Rule("/items", ("POST",), "canary", 5.0, group="items")
+    alone = Rule("/other", ("GET",), "canary", 5.0, group="other")
+    rule = replace(RULE, group="items")
+    returns = Returns([KeptSwitch("api", rule, mate, alone)], LIMITS)
+    _decided(returns)
+    assert {one.place.rule for one in returns.decided} == {rule.name, mate.name}
+    assert len({one.why for one in returns.decided}) == 1
+    over = returns.over("api", RunTime())
+    assert {name: each.mode for name, each in over.rules.items()} == {
+        rule.name: "legacy",
+        mate.name: "legacy",
+    }

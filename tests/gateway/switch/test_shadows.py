@@ -1,0 +1,120 @@
+"""Shadows by themselves: where they run, and in what."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from gateway.config import SwitchSettings
+from gateway.switch import shadows as module
+from gateway.switch.asking import request_to_repeat
+from gateway.switch.compare import Comparison, compare
+from gateway.switch.copying import AnswerCopy
+from gateway.switch.evidence import Evidence
+from gateway.switch.records import Period
+from gateway.switch.rules import Rule
+from gateway.switch.shadows import Shadow, Shadows
+from tests.gateway.switch.sides import answering, piece, request, side_of, start
+
+JSON = (b"content-type", b"application/json")
+PERIOD = Period("api", "GET /items", "GET /items", 0, "shadow")
+SETTINGS = SwitchSettings(noise_percent=0.0, shadow_queue=2, shadows=1, shadow_seconds=0.2)
+
+
+def shadow(body: bytes, other: Any, **more: Any) -> Shadow:
+    """One that was answered with this, and asks the other service."""
+    answer = AnswerCopy(1_000_000)
+    answer.begin(start(200, JSON))
+    answer.add(piece(body))
+    app = answering(start(200, JSON), piece(body))
+    asked = request_to_repeat(request())
+    legacy, candidate = side_of(app, "legacy"), side_of(other)
+    rule = Rule("/items", ("GET",), "shadow")
+    return Shadow(PERIOD, rule, legacy, candidate, asked, b"", answer, 0.01, "id", **more)
+
+
+async def outcomes(shadows: Shadows, evidence: Evidence, number: int) -> dict[str, int]:
+    """The counts, once so many shadows have an outcome."""
+    while True:
+        counts = evidence.kept[PERIOD].counts if PERIOD in evidence.kept else {}
+        told = {n: c for n, c in counts.items() if n.startswith(("shadow ", "dropped "))}
+        if sum(told.values()) >= number:
+            return told
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("size", "beside"), [(10, False), (20_000, True)])
+async def test_large_answers_are_compared_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, size: int, beside: bool
+) -> None:
+    """Whoever else is served does not wait for it."""
+    threads = []
+
+    def watched(*what: Any) -> Comparison:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return compare(*what)
+
+    monkeypatch.setattr(module, "compare", watched)
+    evidence = Evidence()
+    shadows = Shadows(SETTINGS, evidence)
+    body = json.dumps({"text": "x" * size}).encode()
+    shadows.put(shadow(body, answering(start(200, JSON), piece(body))))
+    assert await outcomes(shadows, evidence, 1) == {"shadow match": 1}
+    assert threads == [beside]
+
+
+async def test_a_shadow_runs_in_what_was_there_before_the_primary() -> None:
+    """What a service keeps for one request is not there for another."""
+    whose = contextvars.ContextVar("whose", default="nobody")
+    seen = []
+
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(whose.get())
+        await answering(start(200, JSON), piece(b"{}"))(scope, receive, send)
+
+    before = contextvars.copy_context()
+    whose.set("the primary")
+    evidence = Evidence()
+    shadows = Shadows(SETTINGS, evidence)
+    shadows.put(shadow(b"{}", other, context=before))
+    await outcomes(shadows, evidence, 1)
+    assert seen == ["nobody"]
+
+
+async def test_when_told_to_stop_all_are_dropped_and_counted() -> None:
+    """Those that run, those that wait, and those that come."""
+    evidence = Evidence()
+    shadows = Shadows(SETTINGS, evidence)
+    keeping = asyncio.create_task(shadows.keep())
+    await asyncio.sleep(0)
+
+    async def hangs(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(10)
+
+    for _ in range(3):
+        shadows.put(shadow(b"{}", hangs))
+    await asyncio.sleep(0.05)
+    await asyncio.to_thread(shadows.stop)
+    shadows.put(shadow(b"{}", hangs))
+    assert await outcomes(shadows, evidence, 4) == {"dropped draining": 4}
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+
+
+async def test_a_service_that_hangs_keeps_no_more_than_its_place() -> None:
+    """The next are asked when it was given up; what is over the queue is dropped."""
+    evidence = Evidence()
+    shadows = Shadows(SETTINGS, evidence)
+
+    async def hangs(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(10)
+
+    for _ in range(5):
+        shadows.put(shadow(b"{}", hangs))
+    assert await outcomes(shadows, evidence, 5) == {"shadow timeout": 3, "dropped queue full": 2}
