@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.types import Scope
@@ -30,18 +31,16 @@ class Decision:
         rule: The rule; None where none is for it.
         side: Who answers, as far as is known.
         fallback: Why the legacy service answers in the candidate's place; empty where it does not.
-        left: Whether the client left before anybody answered it.
         uncompared: Why nothing was compared where it should have been; empty elsewhere.
     """
 
-    __slots__ = ("fallback", "left", "rule", "side", "switch", "uncompared")
+    __slots__ = ("fallback", "rule", "side", "switch", "uncompared")
 
     def __init__(self, switch: str, rule: Rule | None) -> None:
         self.switch = switch
         self.rule = rule
         self.side: Side = "legacy"
         self.fallback = ""
-        self.left = False
         self.uncompared = ""
 
     @property
@@ -83,7 +82,7 @@ class AnswerCounts:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._alike: dict[tuple[Any, ...], list[Any]] = {}
+        self._alike: dict[tuple[Any, ...], _Alike] = {}
         evidence.before_take.append(self.settle)
 
     def closed(self, exchanges: Iterable[Exchange]) -> None:
@@ -92,44 +91,61 @@ class AnswerCounts:
             decision = exchange.decision
             if not isinstance(decision, Decision):
                 continue
-            waited = exchange.first_byte - exchange.started if exchange.first_byte else -1.0
-            alike = (
-                decision.switch,
+            bucket = 0
+            if exchange.first_byte:
+                bucket = bucket_of(exchange.first_byte - exchange.started)
+            # With the rule itself kept, whose identity is nobody else's meanwhile.
+            alike: tuple[Any, ...] = (
                 id(decision.rule),
                 decision.side,
-                decision.fallback,
-                decision.uncompared,
                 exchange.method,
                 exchange.route,
-                "left" if decision.left else _class(exchange),
-                bucket_of(waited) if waited >= 0 else None,
+                exchange.status,
+                exchange.outcome,
+                exchange.complete,
+                bucket,
             )
+            if decision.fallback or decision.uncompared or decision.rule is None:
+                alike += (decision.switch, decision.fallback, decision.uncompared)
             known = self._alike.get(alike)
-            if known is None:
-                # With the rule itself, whose identity is nobody else's meanwhile.
-                self._alike[alike] = [1, exchange, decision]
-                if len(self._alike) >= _MOST_ALIKE:
-                    self.settle()
-            else:
-                known[0] += 1
+            if known is not None:
+                known.number += 1
+                continue
+            self._alike[alike] = _Alike(exchange, decision, bucket)
+            if len(self._alike) >= _MOST_ALIKE:
+                self.settle()
 
     def settle(self) -> None:
         """Count as evidence what was counted here."""
         alike, self._alike = self._alike, {}
         count = self._evidence.count
-        for (*_, side, fallback, uncompared, _, _, kind, bucket), (
-            n,
-            exchange,
-            decision,
-        ) in alike.items():
+        for one in alike.values():
+            decision, exchange, number = one.decision, one.exchange, one.number
             period = decision.period(exchange)
-            count(period, f"served {side} {kind}", n)
-            if bucket is not None:
-                count(period, f"latency {side} {bucket}", n)
-            if fallback:
-                count(period, f"fallback {fallback}", n)
-            if uncompared:
-                count(period, f"uncompared {uncompared}", n)
+            count(period, f"served {decision.side} {_class(exchange)}", number)
+            if exchange.first_byte:
+                count(period, f"latency {decision.side} {one.bucket}", number)
+            if decision.fallback:
+                count(period, f"fallback {decision.fallback}", number)
+            if decision.uncompared:
+                count(period, f"uncompared {decision.uncompared}", number)
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Exchanges that are evidence of the same.
+
+    Attributes:
+        exchange: One of them.
+        decision: Its.
+        bucket: Of their latencies.
+        number: How many.
+    """
+
+    exchange: Exchange
+    decision: Decision
+    bucket: int
+    number: int = 1
 
 
 def _class(exchange: Exchange) -> str:

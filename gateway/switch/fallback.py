@@ -19,40 +19,90 @@ _SERVER_ERROR: Final = 500
 _GATEWAY_TIMEOUT: Final = 504
 
 
-async def attempt(exchange: Exchange, answer: Callable[[Send], Awaitable[None]], send: Send) -> str:
-    """Have the candidate answer.
+class _Stopped(Exception):
+    """Nobody wants the rest of a server error."""
+
+
+class Guard:
+    """Lets an answer out unless it is a server error: then nothing of it.
 
     Args:
-        exchange: The request.
-        answer: Has the candidate answer, by the `send` that it is given.
         send: Leads to the client.
 
-    Returns:
-        Why another service has to answer: "exception", "5xx" or "timeout". Nothing was sent then.
-        Empty where the candidate answered, or there is nobody to answer.
+    Attributes:
+        begun: Whether something was let out.
+        status: Of the answer, once it began.
+        stopped: Whether the rest of a server error was refused.
     """
-    guard = _Guard(send)
+
+    __slots__ = ("_send", "begun", "status", "stopped")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+        self.status = 0
+        self.stopped = False
+
+    @property
+    def reason(self) -> str:
+        """Why what came is no answer; empty where nothing came."""
+        if not self.status:
+            return ""
+        return "timeout" if self.status == _GATEWAY_TIMEOUT else "5xx"
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass on, or throw away."""
+        if self.begun:
+            return self._send(message)
+        if message["type"] == "http.response.start" and not self.status:
+            self.status = message["status"]
+            if self.status < _SERVER_ERROR:
+                self.begun = True
+                return self._send(message)
+        elif message.get("more_body"):
+            # It may have no end, and nothing would hold it up.
+            self.stopped = True
+            raise _Stopped
+        return asyncio.sleep(0)
+
+
+async def answer_or(
+    instead: Callable[[str], Awaitable[None]],
+    answering: Awaitable[None],
+    guard: Guard,
+    exchange: Exchange,
+) -> None:
+    """Have the candidate answer; where it cannot, and nothing was sent, somebody else.
+
+    Args:
+        instead: Has somebody else answer; is given the reason: "exception", "5xx" or "timeout".
+        answering: The candidate, about to answer by the guard's `send`.
+        guard: What it answers by.
+        exchange: The request.
+    """
     try:
-        await answer(guard.send)
+        await answering
+        if guard.begun or is_gone(exchange):
+            return
+        await _let_deadline_arrive(exchange)
+        reason = guard.reason or "exception"
     except asyncio.CancelledError:
         # By the deadline of the candidate's mount, which leaves time for another answer.
         may_go_on = exchange.expired and not guard.begun and not is_gone(exchange)
         if not may_go_on or not exchange.take_back_cancellation():
             raise
-        return guard.reason or "timeout"
+        reason = guard.reason or "timeout"
     except Exception as error:
         refused = isinstance(error, Refusal) and error.status < _SERVER_ERROR
-        if guard.begun or is_gone(exchange) or (refused and not guard.status):
+        if guard.begun or (refused and not guard.status):
             raise
+        if is_gone(exchange):
+            return  # nobody is there to be answered, which is why it raised, or no matter
         await _let_deadline_arrive(exchange)
         reason = guard.reason if guard.stopped else _reason(error)
         if reason == "exception":
             logger.exception("the candidate failed, and the legacy service answers")
-        return reason
-    if guard.begun or is_gone(exchange):
-        return ""
-    await _let_deadline_arrive(exchange)
-    return guard.reason or "exception"
+    await instead(reason)
 
 
 def is_gone(exchange: Exchange) -> bool:
@@ -73,44 +123,3 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, Refusal):
         return "exception"
     return "timeout" if error.status == _GATEWAY_TIMEOUT else "5xx"
-
-
-class _Stopped(Exception):
-    """Nobody wants the rest of a server error."""
-
-
-class _Guard:
-    """Lets an answer out unless it is a server error: then nothing of it.
-
-    Attributes:
-        begun: Whether something was let out.
-        status: Of the answer, once it began.
-        stopped: Whether the rest of a server error was refused.
-    """
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = False
-        self.status = 0
-        self.stopped = False
-
-    @property
-    def reason(self) -> str:
-        """Why what came is no answer; empty where nothing came."""
-        if not self.status:
-            return ""
-        return "timeout" if self.status == _GATEWAY_TIMEOUT else "5xx"
-
-    def send(self, message: Message) -> Awaitable[None]:
-        if self.begun:
-            return self._send(message)
-        if message["type"] == "http.response.start" and not self.status:
-            self.status = message["status"]
-            if self.status < _SERVER_ERROR:
-                self.begun = True
-                return self._send(message)
-        elif message.get("more_body"):
-            # It may have no end, and nothing would hold it up.
-            self.stopped = True
-            raise _Stopped
-        return asyncio.sleep(0)

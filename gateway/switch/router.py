@@ -21,7 +21,7 @@ from gateway.switch.asking import request_to_repeat
 from gateway.switch.canary import cookie_of
 from gateway.switch.copying import COPY, ExchangeCopy
 from gateway.switch.deciding import Decision
-from gateway.switch.fallback import attempt, is_gone
+from gateway.switch.fallback import Guard, answer_or, is_gone
 from gateway.switch.in_force import rules_in_force
 from gateway.switch.records import RunTime
 from gateway.switch.rules import Rule, RuleTable, bucket
@@ -216,32 +216,32 @@ class Switch:
 
     # --- The candidate, and the legacy service in its place -----------------------------------
 
-    async def _answer_or_fall_back(
+    def _answer_or_fall_back(
         self, decision: Decision, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    ) -> Awaitable[None]:
         exchange = exchange_of(scope)
-        spare, observers = dict(scope), list(exchange.observers)
+        spare, observers = dict(scope), len(exchange.observers)
+        guard = Guard(send)
 
-        def answer(guarded: Send) -> Awaitable[None]:
-            if decision.mode == "candidate-shadow":
-                return self._answer_and_shadow(decision, self._candidate, scope, receive, guarded)
-            return self._candidate.answer(scope, receive, guarded)
+        def instead(reason: str) -> Awaitable[None]:
+            decision.fallback = reason
+            decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
+            decision.side = "legacy"
+            exchange.resume()
+            exchange.route = ""
+            del exchange.observers[observers:]
+            # The scope that the exchange knows: it tells which route has answered.
+            scope.clear()
+            scope.update(spare)
+            return self._legacy.answer(scope, receive, send)
 
-        try:
-            decision.fallback = await attempt(exchange, answer, send)
-        finally:
-            decision.left = is_gone(exchange) and not exchange.answered
-        if not decision.fallback:
-            return
-        decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
-        decision.side = "legacy"
-        exchange.resume()
-        exchange.route = ""
-        exchange.observers[:] = observers
-        # The scope that the exchange knows: it tells which route has answered.
-        scope.clear()
-        scope.update(spare)
-        await self._legacy.answer(scope, receive, send)
+        if decision.mode == "candidate-shadow":
+            candidate: Awaitable[None] = self._answer_and_shadow(
+                decision, self._candidate, scope, receive, guard.send
+            )
+        else:
+            candidate = self._candidate.answer(scope, receive, guard.send)
+        return answer_or(instead, candidate, guard, exchange)
 
     # --- Who answered -------------------------------------------------------------------------
 

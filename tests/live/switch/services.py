@@ -243,7 +243,7 @@ class Calls:
             if number != self._before[service].get(call, 0) and "/calls" not in call
         }
 
-    def settled(self, seconds: float = 0.4) -> dict[str, int]:
+    def settled(self, seconds: float = 0.25) -> dict[str, int]:
         """What they are when nothing more comes for a while."""
         last, at = self(), time.monotonic()
         while time.monotonic() - at < seconds:

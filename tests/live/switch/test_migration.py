@@ -81,7 +81,7 @@ STEPS = (
     ("legacy", ()),
 )
 # Of each client, in each step.
-REQUESTS = 60
+REQUESTS = 30
 
 
 def test_a_whole_migration_fails_no_request_and_loses_no_session(tmp_path: Path) -> None:
