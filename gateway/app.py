@@ -67,7 +67,9 @@ def create_app(
     async def is_admin(scope: Scope) -> bool:
         return await admin.vouches_for(scope)
 
-    switches = build_switches(Around(around.configuration, services, by_name, cookie, is_admin))
+    switches = build_switches(
+        Around(around.configuration, services, by_name, cookie, is_admin, running)
+    )
     health.on_stop.append(switches.stop)
     portal = Portal(settings, services, health, pools, around, switches=switches.keeper)
     observing = _observing(settings, services, health, metrics, running)

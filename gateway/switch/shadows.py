@@ -42,6 +42,8 @@ _ROUTES: Final = 5000
 # Compared on the event loop: it takes less than a millisecond or two.
 _SMALL_BYTES: Final = 8 * 1024
 _MOMENT_SECONDS: Final = 0.1
+# Between the beginnings of two shadows, while clients are being served: 20 a second.
+_BUSY_SECONDS: Final = 0.05
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -85,15 +87,27 @@ class Shadow:
 class Shadows:
     """All shadows of one process.
 
+    Where clients are being served, a shadow begins only so often: what it takes of the event loop
+    is then a small share, however many there are. Where nobody is, it begins at once.
+
     Args:
         settings: How many, how long, how large.
         evidence: Where their outcomes are counted.
+        is_busy: Whether clients are being served at this moment.
 
     Attributes:
         asking: The services that are being asked, with how often at this moment.
     """
 
-    def __init__(self, settings: SwitchSettings, evidence: Evidence) -> None:
+    def __init__(
+        self,
+        settings: SwitchSettings,
+        evidence: Evidence,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._is_busy = is_busy
+        self._begun_at = 0.0
+        self._pumping: asyncio.Handle | None = None
         self._settings = settings
         self._evidence = evidence
         self._waiting: deque[Shadow] = deque()
@@ -112,12 +126,28 @@ class Shadows:
             self._evidence.count(shadow.period, "dropped draining")
         elif not self._breaker(shadow).lets_through(time.monotonic()):
             self._evidence.count(shadow.period, "dropped breaker open")
-        elif len(self._running) < self._settings.shadows:
-            self._start(shadow)
-        elif len(self._waiting) < self._settings.shadow_queue:
+        elif len(self._running) + len(self._waiting) < self._most:
             self._waiting.append(shadow)
+            if self._pumping is None:
+                # Not in the middle of an answer: who sends it has the rest of it to do.
+                self._pumping = asyncio.get_running_loop().call_soon(self._pump)
         else:
             self._evidence.count(shadow.period, "dropped queue full")
+
+    @property
+    def _most(self) -> int:
+        return self._settings.shadows + self._settings.shadow_queue
+
+    def _pump(self) -> None:
+        """Begin what may begin, and come back for the rest."""
+        self._pumping = None
+        while self._open and self._waiting and len(self._running) < self._settings.shadows:
+            left = self._begun_at + _BUSY_SECONDS - time.monotonic()
+            if left > 0 and self._is_busy():
+                self._pumping = asyncio.get_running_loop().call_later(left, self._pump)
+                return
+            self._begun_at = time.monotonic()
+            self._start(self._waiting.popleft())
 
     def is_asking(self, name: str) -> bool:
         """Whether threads work for shadows at this moment: a service's, or those that compare."""
@@ -161,8 +191,8 @@ class Shadows:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
             logger.error("a shadow failed in the gateway itself", exc_info=error)
-        while self._open and self._waiting and len(self._running) < self._settings.shadows:
-            self._start(self._waiting.popleft())
+        if self._pumping is None:
+            self._pump()
 
     def _breaker(self, shadow: Shadow) -> _Breaker:
         key = (shadow.period.switch, shadow.period.route)

@@ -118,3 +118,23 @@ async def test_a_service_that_hangs_keeps_no_more_than_its_place() -> None:
     for _ in range(5):
         shadows.put(shadow(b"{}", hangs))
     assert await outcomes(shadows, evidence, 5) == {"shadow timeout": 3, "dropped queue full": 2}
+
+
+@pytest.mark.parametrize(("busy", "at_once"), [(True, 1), (False, 3)])
+async def test_shadows_begin_one_by_one_while_clients_are_served(busy: bool, at_once: int) -> None:
+    """And all of them in the end."""
+    evidence = Evidence()
+    settings = SwitchSettings(noise_percent=0.0, shadow_seconds=5.0)
+    shadows = Shadows(settings, evidence, lambda: busy)
+    begun = []
+
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        begun.append(scope)
+        await answering(start(200, JSON), piece(b"{}"))(scope, receive, send)
+
+    for _ in range(3):
+        shadows.put(shadow(b"{}", other))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(begun) == at_once
+    assert await outcomes(shadows, evidence, 3) == {"shadow match": 3}
