@@ -31,15 +31,17 @@ class Decision:
         rule: The rule; None where none is for it.
         side: Who answers, as far as is known.
         fallback: Why the legacy service answers in the candidate's place; empty where it does not.
+        dropped: Why it was not shadowed; empty where it was, or is not to be.
         uncompared: Why nothing was compared where it should have been; empty elsewhere.
     """
 
-    __slots__ = ("fallback", "rule", "side", "switch", "uncompared")
+    __slots__ = ("dropped", "fallback", "rule", "side", "switch", "uncompared")
 
     def __init__(self, switch: str, rule: Rule | None) -> None:
         self.switch = switch
         self.rule = rule
         self.side: Side = "legacy"
+        self.dropped = ""
         self.fallback = ""
         self.uncompared = ""
 
@@ -105,8 +107,9 @@ class AnswerCounts:
                 exchange.complete,
                 bucket,
             )
-            if decision.fallback or decision.uncompared or decision.rule is None:
-                alike += (decision.switch, decision.fallback, decision.uncompared)
+            why = decision.fallback or decision.uncompared or decision.dropped
+            if why or decision.rule is None:
+                alike += (decision.switch, why)
             known = self._alike.get(alike)
             if known is not None:
                 known.number += 1
@@ -129,6 +132,8 @@ class AnswerCounts:
                 count(period, f"fallback {decision.fallback}", number)
             if decision.uncompared:
                 count(period, f"uncompared {decision.uncompared}", number)
+            if decision.dropped:
+                count(period, f"dropped {decision.dropped}", number)
 
 
 @dataclass(slots=True)

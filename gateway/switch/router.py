@@ -178,6 +178,11 @@ class Switch:
             decision.uncompared = f"no such route in {other.name}"
             await primary.answer(scope, receive, send)
             return
+        if self._shared.shadows.is_full:
+            # Nothing is copied for what would be dropped.
+            decision.dropped = "queue full"
+            await primary.answer(scope, receive, send)
+            return
         request = request_to_repeat(scope)
         # As it is before a service has put anything of its own into it.
         context = contextvars.copy_context()

@@ -126,7 +126,7 @@ class Shadows:
             self._evidence.count(shadow.period, "dropped draining")
         elif not self._breaker(shadow).lets_through(time.monotonic()):
             self._evidence.count(shadow.period, "dropped breaker open")
-        elif len(self._running) + len(self._waiting) < self._most:
+        elif not self.is_full:
             self._waiting.append(shadow)
             if self._pumping is None:
                 # Not in the middle of an answer: who sends it has the rest of it to do.
@@ -135,8 +135,10 @@ class Shadows:
             self._evidence.count(shadow.period, "dropped queue full")
 
     @property
-    def _most(self) -> int:
-        return self._settings.shadows + self._settings.shadow_queue
+    def is_full(self) -> bool:
+        """Whether another one would be dropped."""
+        most = self._settings.shadows + self._settings.shadow_queue
+        return len(self._running) + len(self._waiting) >= most
 
     def _pump(self) -> None:
         """Begin what may begin, and come back for the rest."""
