@@ -125,10 +125,15 @@ def measure(comparison: Comparison, plan: Plan) -> Result:
                 for peer in comparison.peers
             }
             for row in comparison.rows:
-                for peer in order(comparison.peers, number):
-                    _check_answers(peer, servers[peer], row, expected)
-                    with reading(servers[peer].port, peer.stream):
-                        _measure_row(peer, servers[peer], row, plan, result)
+                turns: dict[Peer, list[Measurement]] = {}
+                for turn in range(comparison.turns):
+                    for peer in order(comparison.peers, number + turn):
+                        _check_answers(peer, servers[peer], row, expected)
+                        with reading(servers[peer].port, peer.stream):
+                            found = _measure_row(peer, servers[peer], row, plan, result)
+                        turns.setdefault(peer, []).append(found)
+                for peer, measured in turns.items():
+                    result.measurements.setdefault((peer, row), []).append(median_of(measured))
             if comparison.limit is not None:
                 _measure_limit(comparison.limit, plan, result)
     return result
@@ -148,14 +153,27 @@ def _check_answers(peer: Peer, server: Server, row: Row, expected: dict[Row, Ans
             )
 
 
-def _measure_row(peer: Peer, server: Server, row: Row, plan: Plan, result: Result) -> None:
+def median_of(measured: Sequence[Measurement]) -> Measurement:
+    """One measurement of several: the median of each figure, and all requests."""
+    cpu = [one.cpu_ms for one in measured if one.cpu_ms is not None]
+    return Measurement(
+        median(one.requests_per_second for one in measured),
+        median(one.p50_ms for one in measured),
+        median(one.p99_ms for one in measured),
+        sum(one.requests for one in measured),
+        sum(one.errors for one in measured),
+        median(cpu) if len(cpu) == len(measured) else None,
+    )
+
+
+def _measure_row(peer: Peer, server: Server, row: Row, plan: Plan, result: Result) -> Measurement:
     with pinned(plan.cores.load), _background(peer, server, plan) as background:
         found = _load(peer, server, row, plan)
         if background is not None:
             result.backgrounds.setdefault((peer, row), []).append(background.result())
             # The server's processor time is for the background's answers too.
             found = replace(found, cpu_ms=None)
-    result.measurements.setdefault((peer, row), []).append(found)
+    return found
 
 
 def _measure_limit(limit: Limit, plan: Plan, result: Result) -> None:

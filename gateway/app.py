@@ -67,9 +67,7 @@ def create_app(
     async def is_admin(scope: Scope) -> bool:
         return await admin.vouches_for(scope)
 
-    switches = build_switches(
-        Around(around.configuration, services, by_name, cookie, is_admin, running)
-    )
+    switches = build_switches(Around(around.configuration, services, by_name, cookie, is_admin))
     health.on_stop.append(switches.stop)
     portal = Portal(settings, services, health, pools, around, switches=switches.keeper)
     observing = _observing(settings, services, health, metrics, running)

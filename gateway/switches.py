@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Scope
 
 from gateway.adapters import adapt
 from gateway.config import Configuration, MountSettings, ServerSettings, Settings, SwitchSettings
-from gateway.exchange import Exchange, Running
+from gateway.exchange import Exchange
 from gateway.lifespan import ServiceLifespan
 from gateway.loading import Service, route_set, sides_of
 from gateway.mounts import Mount
@@ -65,7 +65,6 @@ class Around:
         mounts: Where the services answer, by name.
         cookie: The shared session's; None where none is shared.
         is_admin: Whether whoever sent a request may know who answers it.
-        running: The exchanges that are open.
     """
 
     configuration: Configuration
@@ -73,7 +72,6 @@ class Around:
     mounts: Mapping[str, Mount]
     cookie: SessionCookie | None
     is_admin: Callable[[Scope], Any]
-    running: Running
 
     @property
     def settings(self) -> Settings:
@@ -108,7 +106,7 @@ def build_switches(around: Around) -> Switches:
     if not wanted:
         return Switches()
     evidence = Evidence()
-    shadows = Shadows(settings.switch, evidence, lambda: bool(around.running))
+    shadows = Shadows(settings.switch, evidence)
     shared = Shared(settings.switch, shadows, _user(around.cookie), around.is_admin)
     alone = _Alone(around, settings)
     switches, mounts = [], []

@@ -293,6 +293,14 @@ class SwitchSettings(Section):
     salt: str = setting(
         "", "Mode `canary`: another text makes another share of the users the first.", "any text"
     )
+    shadows_per_second: float = setting(
+        10.0,
+        "Requests that one process shadows; when more come, some of each route.",
+        "a number above 0, at most 100000",
+        gt=0,
+        le=100_000,
+        allow_inf_nan=False,
+    )
     shadow_seconds: float = seconds(5.0, "How long a shadow may take.")
     shadows: int = setting(
         4, "Shadows of one process at the same time.", "an integer from 1 to 100", ge=1, le=100

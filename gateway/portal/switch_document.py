@@ -119,6 +119,7 @@ def _route() -> Schema:
         compared=object_of(**dict.fromkeys(outcomes, WHOLE)),
         uncompared=_COUNTS,
         dropped=_COUNTS,
+        unsampled=WHOLE,
         bodies=_COUNTS,
         hits=_COUNTS,
         noise=object_of(asked=WHOLE, differed=WHOLE),

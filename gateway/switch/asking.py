@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.exchange import Exchange, current_exchange
 from gateway.problems import Refusal
 from gateway.switch.copying import COPY, AnswerCopy, observed
+from gateway.switch.loop_time import LoopTime
 from gateway.switch.sides import SHADOW, SideService
 
 _EXCHANGE: Final = "gateway.exchange"
@@ -70,6 +71,7 @@ async def ask(  # noqa: PLR0913
     seconds: float,
     cap: int,
     request_id: str = "",
+    loop_time: LoopTime | None = None,
 ) -> Reply:
     """Ask a service, as a shadow: what it answers goes to no client.
 
@@ -80,6 +82,7 @@ async def ask(  # noqa: PLR0913
         seconds: How long it may take.
         cap: Bytes of the answer's body that are kept at most; no more are waited for.
         request_id: What log lines about it carry.
+        loop_time: Where the service's steps are added.
     """
     scope: Scope = {**request, "headers": list(request["headers"]), SHADOW: True}
     service.prepare(scope)
@@ -109,7 +112,8 @@ async def ask(  # noqa: PLR0913
         await asyncio.sleep(0)
 
     started = time.perf_counter()
-    task = asyncio.ensure_future(_call(service.alone, scope, receive, send))
+    call = (loop_time or LoopTime()).of(_call, service.alone, scope, receive, send)
+    task = asyncio.ensure_future(call)
     task.add_done_callback(_look)
     try:
         return await _outcome(task, taken, answer, started, seconds)

@@ -31,18 +31,19 @@ class Decision:
         rule: The rule; None where none is for it.
         side: Who answers, as far as is known.
         fallback: Why the legacy service answers in the candidate's place; empty where it does not.
-        dropped: Why it was not shadowed; empty where it was, or is not to be.
+        left_out: The count of those that were not shadowed for the same reason; empty where it was,
+            or is not to be.
         uncompared: Why nothing was compared where it should have been; empty elsewhere.
     """
 
-    __slots__ = ("dropped", "fallback", "rule", "side", "switch", "uncompared")
+    __slots__ = ("fallback", "left_out", "rule", "side", "switch", "uncompared")
 
     def __init__(self, switch: str, rule: Rule | None) -> None:
         self.switch = switch
         self.rule = rule
         self.side: Side = "legacy"
-        self.dropped = ""
         self.fallback = ""
+        self.left_out = ""
         self.uncompared = ""
 
     @property
@@ -107,7 +108,7 @@ class AnswerCounts:
                 exchange.complete,
                 bucket,
             )
-            why = decision.fallback or decision.uncompared or decision.dropped
+            why = decision.fallback or decision.uncompared or decision.left_out
             if why or decision.rule is None:
                 alike += (decision.switch, why)
             known = self._alike.get(alike)
@@ -132,8 +133,8 @@ class AnswerCounts:
                 count(period, f"fallback {decision.fallback}", number)
             if decision.uncompared:
                 count(period, f"uncompared {decision.uncompared}", number)
-            if decision.dropped:
-                count(period, f"dropped {decision.dropped}", number)
+            if decision.left_out:
+                count(period, decision.left_out, number)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ The names of counts, each followed by what it is of:
 - `fallback REASON`: a request that the legacy service answered in the candidate's place.
 - `shadow OUTCOME`, `uncompared REASON`, `dropped REASON`, `bodies REASON`: what became of a
   comparison; why there was none, or none of the bodies.
+- `unsampled requests`: those that were to be compared, and not chosen for it.
 - `hit RULE`: differences that a rule of comparing has excused.
 - `paired SIDE BUCKET`: seconds of both sides of one comparison.
 - `noise asked`, `noise differed`, `mismatch went away`: of asking again.

@@ -147,6 +147,7 @@ def _route(
         "compared": {name: outcomes.get(name, 0) for name in _OUTCOMES},
         "uncompared": family(compared, "uncompared"),
         "dropped": family(compared, "dropped"),
+        "unsampled": compared.get("unsampled requests", 0),
         "bodies": family(compared, "bodies"),
         "hits": family(compared, "hit"),
         "noise": {name: compared.get(f"noise {name}", 0) for name in ("asked", "differed")},

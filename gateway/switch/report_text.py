@@ -79,15 +79,21 @@ def _counts(route: Mapping[str, Any]) -> Iterator[str]:
     ):
         if listed := _listed(route[name]):
             yield f"{words}: {listed}"
+    yield from _sampling(route)
+    for kind, sides in route["latency"].items():
+        told = [f"{side} {_quantiles(of)}" for side, of in sides.items() if of["p50"] is not None]
+        if told:
+            yield f"{kind}, p50 / p95 / p99 in ms: {', '.join(told)}"
+
+
+def _sampling(route: Mapping[str, Any]) -> Iterator[str]:
+    if route["unsampled"]:
+        yield f"not sampled: {route['unsampled']:,}"
     noise = route["noise"]
     if noise["asked"]:
         yield f"noise: {noise['differed']} of {noise['asked']} differed"
     if route["went_away"]:
         yield f"mismatches that went away: {route['went_away']}"
-    for kind, sides in route["latency"].items():
-        told = [f"{side} {_quantiles(of)}" for side, of in sides.items() if of["p50"] is not None]
-        if told:
-            yield f"{kind}, p50 / p95 / p99 in ms: {', '.join(told)}"
 
 
 def _quantiles(of: Mapping[str, float | None]) -> str:

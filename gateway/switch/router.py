@@ -25,7 +25,8 @@ from gateway.switch.fallback import Guard, answer_or, is_gone
 from gateway.switch.in_force import rules_in_force
 from gateway.switch.records import RunTime
 from gateway.switch.rules import Rule, RuleTable, bucket
-from gateway.switch.shadows import Shadow, Shadows
+from gateway.switch.shadow import Shadow
+from gateway.switch.shadows import Shadows
 from gateway.switch.sides import SideService
 
 logger = logging.getLogger("gateway.switch")
@@ -110,25 +111,26 @@ class Switch:
         method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
         path = scope["path"][len(scope["root_path"]) :] or "/"
         find = self._remembered if len(path) < _LONG else self._look_up
-        rule, has_candidate = find(method, path)
+        rule, route = find(method, path)
         exchange = exchange_of(scope)
         decision = exchange.decision = Decision(self.name, rule)
         if rule is None or rule.mode == "legacy":
             return self._legacy.answer(scope, receive, send)
         if rule.mode == "shadow":
-            return self._answer_and_shadow(decision, self._legacy, scope, receive, send)
-        if not has_candidate:
+            return self._answer_and_shadow(decision, self._legacy, route, scope, receive, send)
+        if route is None:
             decision.fallback = "no such route"
         elif rule.mode != "canary" or self._is_in(rule, scope, exchange):
             decision.side = "candidate"
             return self._by_candidate(decision, scope, receive, send)
         return self._legacy.answer(scope, receive, send)
 
-    def _look_up(self, method: str, path: str) -> tuple[Rule | None, bool]:
-        """The rule of a request, and whether the candidate has a route where the rule asks it."""
+    def _look_up(self, method: str, path: str) -> tuple[Rule | None, str | None]:
+        """The rule of a request, and the candidate's route for it, where the rule asks it."""
         rule = self._table.find(method, path)
-        asks = rule is not None and rule.mode not in {"legacy", "shadow"}
-        return rule, asks and self._candidate.routes.has(method, path)
+        if rule is None or rule.mode == "legacy":
+            return rule, None
+        return rule, self._candidate.routes.find(method, path)
 
     def _by_candidate(
         self, decision: Decision, scope: Scope, receive: Receive, send: Send
@@ -143,7 +145,7 @@ class Switch:
             if safe and not announces_body(exchange_of(scope)):
                 return self._answer_or_fall_back(decision, scope, receive, send)
             if decision.mode == "candidate-shadow":
-                return self._answer_and_shadow(decision, self._candidate, scope, receive, send)
+                return self._candidate_and_shadow(decision, scope, receive, send)
         return self._candidate.answer(scope, receive, send)
 
     def _is_in(self, rule: Rule, scope: Scope, exchange: Exchange) -> bool:
@@ -164,25 +166,37 @@ class Switch:
 
     # --- Shadows ------------------------------------------------------------------------------
 
-    async def _answer_and_shadow(
-        self, decision: Decision, primary: SideService, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    def _candidate_and_shadow(
+        self, decision: Decision, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        path = scope["path"][len(scope["root_path"]) :] or "/"
+        method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+        route = self._legacy.routes.find(method, path)
+        return self._answer_and_shadow(decision, self._candidate, route, scope, receive, send)
+
+    def _answer_and_shadow(  # noqa: PLR0913, PLR0917
+        self,
+        decision: Decision,
+        primary: SideService,
+        route: str | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> Awaitable[None]:
+        """Have one service answer, and the other asked afterwards, at its route."""
         exchange, rule = exchange_of(scope), decision.rule
+        other = self._candidate if primary is self._legacy else self._legacy
         if rule is None or scope["type"] != "http" or not rule.repeats(scope["method"]):
             decision.uncompared = "a method that may not be repeated"
-            await primary.answer(scope, receive, send)
-            return
-        other = self._candidate if primary is self._legacy else self._legacy
-        path = scope["path"][len(scope["root_path"]) :] or "/"
-        if not other.routes.has(scope["method"], path):
+            return primary.answer(scope, receive, send)
+        if route is None:
             decision.uncompared = f"no such route in {other.name}"
-            await primary.answer(scope, receive, send)
-            return
-        if self._shared.shadows.is_full:
-            # Nothing is copied for what would be dropped.
-            decision.dropped = "queue full"
-            await primary.answer(scope, receive, send)
-            return
+            return primary.answer(scope, receive, send)
+        key = (self.name, rule.name, route)
+        decision.left_out = self._shared.shadows.leaves_out(key)
+        if decision.left_out:
+            # Nothing is copied for it.
+            return primary.answer(scope, receive, send)
         request = request_to_repeat(scope)
         # As it is before a service has put anything of its own into it.
         context = contextvars.copy_context()
@@ -201,6 +215,7 @@ class Switch:
                 self._shared.shadows.put(
                     Shadow(
                         decision.period(exchange, scope),
+                        key,
                         rule,
                         primary,
                         other,
@@ -217,7 +232,7 @@ class Switch:
         limits = self._settings
         scope[COPY] = ExchangeCopy(limits.shadow_request_bytes, limits.shadow_answer_bytes, shadow)
         decision.uncompared = "no whole answer"
-        await primary.answer(scope, receive, send)
+        return primary.answer(scope, receive, send)
 
     # --- The candidate, and the legacy service in its place -----------------------------------
 
@@ -241,9 +256,7 @@ class Switch:
             return self._legacy.answer(scope, receive, send)
 
         if decision.mode == "candidate-shadow":
-            candidate: Awaitable[None] = self._answer_and_shadow(
-                decision, self._candidate, scope, receive, guard.send
-            )
+            candidate = self._candidate_and_shadow(decision, scope, receive, guard.send)
         else:
             candidate = self._candidate.answer(scope, receive, guard.send)
         return answer_or(instead, candidate, guard, exchange)

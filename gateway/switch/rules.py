@@ -113,33 +113,40 @@ class RouteSet:
 
     def __init__(self, routes: Iterable[tuple[Iterable[str], str]]) -> None:
         self._odd: list[tuple[frozenset[str], str]] = []
-        self._root = PathTree[str]()
+        self._root = PathTree[tuple[str, str]]()
         for methods, text in routes:
             try:
                 template = parse(f"{text[:-1]}{{rest:path}}" if text.endswith("/*") else text)
             except BadTemplate:
                 continue  # a route that no path reaches in either syntax
             if template.regular:
-                self._root.at(template).update((method, method) for method in methods)
+                self._root.at(template).update((method, (method, text)) for method in methods)
             else:
                 self._odd.append((frozenset(methods), template.pattern))
 
-    def has(self, method: str, path: str) -> bool:
-        """Whether a route is for this request.
+    def find(self, method: str, path: str) -> str | None:
+        """The template of a route that is for this request; None where none is.
 
         Args:
             method: In capitals.
             path: Decoded, below the service's prefix.
         """
         # Unlike with rules, any match will do, and a route for GET need not be one for HEAD.
-        return self._root.find((method, ALL), path.split("/"), 1) is not None or any(
-            (method in methods or ALL in methods) and pattern(text).fullmatch(path)
-            for methods, text in self._odd
-        )
+        if found := self._root.find((method, ALL), path.split("/"), 1):
+            return found[1]
+        for methods, text in self._odd:
+            if (method in methods or ALL in methods) and pattern(text).fullmatch(path):
+                return text
+        return None
+
+    def has(self, method: str, path: str) -> bool:
+        """Whether a route is for this request; as `find`."""
+        return self.find(method, path) is not None
 
     def meets(self, method: str, template: Template) -> bool:
         """Whether some request of this method that a rule's template matches has a route."""
-        found = chain(self._root.meeting(template.segments), *(some for some, _ in self._odd))
+        regular = (its for its, _ in self._root.meeting(template.segments))
+        found = chain(regular, *(some for some, _ in self._odd))
         return any(method == ALL or one in {method, ALL} for one in found)
 
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.peers import Bar, Comparison, Limit, Peer, Row
 from benchmarks.ratios import Ratio
 from benchmarks.report import as_json, comparison_table, figures_of, lines, verdict
-from benchmarks.rounds import LimitMeasurement, Result, order
+from benchmarks.rounds import LimitMeasurement, Result, median_of, order
 from benchmarks.wrk import Measurement
 
 OTHER = Peer("other", ("other", "--port", "{port}"))
@@ -36,6 +36,13 @@ def test_every_second_round_goes_backwards() -> None:
         *("gateway", "other"),
         *("other", "gateway"),
     ]
+
+
+def test_of_several_turns_the_median_of_each_figure_counts() -> None:
+    """And one that was disturbed does not."""
+    turns = [measurement(1000, 1), measurement(300, 9), measurement(900, 2)]
+    assert median_of(turns) == Measurement(900, 2, 4, 300, 0, 1.0)
+    assert median_of([*turns, replace(turns[0], cpu_ms=None)]).cpu_ms is None
 
 
 def test_a_peer_is_told_its_port() -> None:

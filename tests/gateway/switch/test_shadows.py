@@ -6,22 +6,25 @@ import asyncio
 import contextvars
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from gateway.config import SwitchSettings
-from gateway.switch import shadows as module
+from gateway.switch import shadow as module
 from gateway.switch.asking import request_to_repeat
 from gateway.switch.compare import Comparison, compare
 from gateway.switch.copying import AnswerCopy
 from gateway.switch.evidence import Evidence
 from gateway.switch.records import Period
 from gateway.switch.rules import Rule
-from gateway.switch.shadows import Shadow, Shadows
+from gateway.switch.shadow import Shadow
+from gateway.switch.shadows import Shadows
 from tests.gateway.switch.sides import answering, piece, request, side_of, start
 
 JSON = (b"content-type", b"application/json")
+ROUTE = "GET /items"
 PERIOD = Period("api", "GET /items", "GET /items", 0, "shadow")
 SETTINGS = SwitchSettings(noise_percent=0.0, shadow_queue=2, shadows=1, shadow_seconds=0.2)
 
@@ -35,7 +38,7 @@ def shadow(body: bytes, other: Any, **more: Any) -> Shadow:
     asked = request_to_repeat(request())
     legacy, candidate = side_of(app, "legacy"), side_of(other)
     rule = Rule("/items", ("GET",), "shadow")
-    return Shadow(PERIOD, rule, legacy, candidate, asked, b"", answer, 0.01, "id", **more)
+    return Shadow(PERIOD, ROUTE, rule, legacy, candidate, asked, b"", answer, 0.01, "id", **more)
 
 
 async def outcomes(shadows: Shadows, evidence: Evidence, number: int) -> dict[str, int]:
@@ -120,21 +123,83 @@ async def test_a_service_that_hangs_keeps_no_more_than_its_place() -> None:
     assert await outcomes(shadows, evidence, 5) == {"shadow timeout": 3, "dropped queue full": 2}
 
 
-@pytest.mark.parametrize(("busy", "at_once"), [(True, 1), (False, 3)])
-async def test_shadows_begin_one_by_one_while_clients_are_served(busy: bool, at_once: int) -> None:
-    """And all of them in the end."""
+async def test_a_shadow_runs_behind_what_waits_for_the_event_loop() -> None:
+    """Requests that are there already are served before it begins."""
     evidence = Evidence()
-    settings = SwitchSettings(noise_percent=0.0, shadow_seconds=5.0)
-    shadows = Shadows(settings, evidence, lambda: busy)
-    begun = []
+    shadows = Shadows(SETTINGS, evidence)
+    order = []
 
     async def other(scope: Any, receive: Any, send: Any) -> None:
-        begun.append(scope)
+        order.append("shadow")
         await answering(start(200, JSON), piece(b"{}"))(scope, receive, send)
 
-    for _ in range(3):
-        shadows.put(shadow(b"{}", other))
+    def serve(left: int) -> None:
+        order.append("client")
+        time.sleep(0.001)
+        if left:
+            asyncio.get_running_loop().call_soon(serve, left - 1)
+
+    shadows.put(shadow(b"{}", other))
+    serve(5)
+    await outcomes(shadows, evidence, 1)
+    assert order == ["client"] * 6 + ["shadow"]
+
+
+async def test_a_shadow_begins_in_the_end_where_the_event_loop_is_never_idle() -> None:
+    """Under full load there is evidence, too."""
+    evidence = Evidence()
+    shadows = Shadows(SETTINGS, evidence)
+    serving = True
+
+    async def serve() -> None:
+        while serving:
+            time.sleep(0.0005)  # noqa: ASYNC251 - as what computes
+            await asyncio.sleep(0)
+
+    clients = asyncio.create_task(serve())
+    shadows.put(shadow(b"{}", answering(start(200, JSON), piece(b"{}"))))
+    assert await outcomes(shadows, evidence, 1) == {"shadow match": 1}
+    serving = False
+    await clients
+
+
+async def test_of_many_requests_some_are_left_out_and_counted_as_that() -> None:
+    """Before anybody has answered them, so that none is for its answer."""
+    settings = SwitchSettings(shadows_per_second=0.001, shadows=3)
+    shadows = Shadows(settings, Evidence())
+    assert [shadows.leaves_out(ROUTE) for _ in range(5)] == [
+        "",
+        "",
+        "",
+        *["unsampled requests"] * 2,
+    ]
+
+
+async def test_a_shadow_that_keeps_the_event_loop_counts_as_many() -> None:
+    """What a candidate that computes takes from everybody is bounded."""
+    settings = SwitchSettings(shadows_per_second=1.0, shadows=10, noise_percent=0.0)
+    evidence = Evidence()
+    shadows = Shadows(settings, evidence)
+
+    async def computes(scope: Any, receive: Any, send: Any) -> None:
+        time.sleep(0.05)  # noqa: ASYNC251 - as what computes
+        await answering(start(200, JSON), piece(b"{}"))(scope, receive, send)
+
+    assert not shadows.leaves_out(ROUTE)
+    shadows.put(shadow(b"{}", computes))
+    await outcomes(shadows, evidence, 1)
+    await asyncio.sleep(0.3)
+    assert shadows.leaves_out(ROUTE) == "unsampled requests"
+
+
+async def test_a_route_that_only_fails_is_left_alone() -> None:
+    """For a while; others are not."""
+    evidence = Evidence()
+    shadows = Shadows(SwitchSettings(shadows_per_second=100_000.0), evidence)
     for _ in range(5):
-        await asyncio.sleep(0)
-    assert len(begun) == at_once
-    assert await outcomes(shadows, evidence, 3) == {"shadow match": 3}
+        await asyncio.sleep(0.001)
+        assert not shadows.leaves_out(ROUTE)
+        shadows.put(shadow(b"{}", answering(start(500, JSON), piece(b"{}"))))
+    assert await outcomes(shadows, evidence, 5) == {"shadow error": 5}
+    assert shadows.leaves_out(ROUTE) == "dropped breaker open"
+    assert not shadows.leaves_out("GET /others")

@@ -170,6 +170,8 @@ TOML = """
     drain_seconds = 3.0
     [switch]
     noise_percent = 0.0
+    # All of them.
+    shadows_per_second = 100000.0
     {switch}
     [[mounts]]
     name = "old"

@@ -110,6 +110,8 @@ TOML = """
     drain_seconds = 6.0
     [switch]
     noise_percent = 0.0
+    # All of them.
+    shadows_per_second = 100000.0
     [[mounts]]
     name = "old"
     app = "services_:old"

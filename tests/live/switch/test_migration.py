@@ -53,6 +53,8 @@ TOML = """
     [switch]
     # The counter differs between two answers: that is what it is for.
     noise_percent = 0.0
+    # All of them.
+    shadows_per_second = 100000.0
     [[mounts]]
     name = "old"
     app = "services_:old"
