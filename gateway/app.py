@@ -31,7 +31,7 @@ from gateway.portal import Portal, Surroundings
 from gateway.problems import NotFound
 from gateway.protocol import ConnectionCounts
 from gateway.sessions import SessionCookie, SharedSession, session_value, shared_cookie
-from gateway.switch.copying import Tap
+from gateway.switch.shadows.copying import Tap
 from gateway.switches import Around, build_switches, services_behind
 from gateway.switching import SwitchInterval
 from gateway.telemetry.logs import log_access

@@ -25,8 +25,8 @@ from gateway.config import (
     is_address,
     is_development_secret,
 )
-from gateway.switch.building import faults_beside, rules_of
 from gateway.switch.rules import RouteSet
+from gateway.switch.rules.building import faults_beside, rules_of
 from gateway.url_maps import routes_of
 
 Interface = Literal["asgi", "wsgi"]

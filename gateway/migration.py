@@ -10,11 +10,11 @@ from fastapi import FastAPI
 
 from gateway.config import MountSettings, Settings
 from gateway.loading import Service, route_set, sides_of
-from gateway.switch.building import faults_beside, rules_of
-from gateway.switch.faults import RuleFault
-from gateway.switch.inventory import Described, Joined, inventory
 from gateway.switch.report import SwitchFacts
+from gateway.switch.report.inventory import Described, Joined, inventory
 from gateway.switch.rules import Rule
+from gateway.switch.rules.building import faults_beside, rules_of
+from gateway.switch.rules.faults import RuleFault
 from gateway.url_maps import routes_of
 
 # Where no route of a service is known: any may be there.

@@ -31,8 +31,8 @@ from starlette.exceptions import HTTPException
 from werkzeug.routing import Rule
 
 from gateway.migration import Migration
-from gateway.switch.inventory import Joined
-from gateway.switch.lint import CandidateRoute, Caution, LegacyRoute, Query, cautions_of
+from gateway.switch.report.inventory import Joined
+from gateway.switch.report.lint import CandidateRoute, Caution, LegacyRoute, Query, cautions_of
 
 _MANY = (list, set, frozenset, tuple, Sequence)
 _CONVERTORS: dict[type[Convertor[Any]], str] = {

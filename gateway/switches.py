@@ -17,17 +17,17 @@ from gateway.lifespan import ServiceLifespan
 from gateway.loading import Service, route_set, sides_of
 from gateway.mounts import Mount
 from gateway.sessions import SessionCookie, SharedSession, session_value
-from gateway.switch.building import rules_of
 from gateway.switch.deciding import AnswerCounts
 from gateway.switch.evidence import Evidence
-from gateway.switch.keeping import Keeper
+from gateway.switch.evidence.store import Store
 from gateway.switch.remote import RemoteService
-from gateway.switch.returning import ReturnLimits
 from gateway.switch.router import Shared, Switch
 from gateway.switch.rules import RouteSet
+from gateway.switch.rules.building import rules_of
+from gateway.switch.run_time.keeping import Keeper
+from gateway.switch.run_time.returning import ReturnLimits
 from gateway.switch.shadows import Shadows
 from gateway.switch.sides import SideService
-from gateway.switch.store import Store
 
 _SQLITE = "sqlite:///"
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.switch.templates import shape
+from gateway.switch.rules.templates import shape
 
 Report = Mapping[str, Any]
 

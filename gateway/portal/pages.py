@@ -26,7 +26,7 @@ from gateway.portal.lately import errors_lately, steps_shown
 from gateway.portal.static_files import StaticFiles
 from gateway.portal.switch import SwitchReports
 from gateway.portal.switch_api import origin_of, sentence_of
-from gateway.switch.store import StoreError
+from gateway.switch.evidence.store import StoreError
 
 # Nothing from elsewhere, nothing that stands in the page itself is run, nobody may frame it.
 POLICY = (

@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.config import Settings
 from gateway.migration import Migration
 from gateway.portal.documents import Fresh
-from gateway.switch.faults import RuleFault
-from gateway.switch.inventory import Joined
-from gateway.switch.order import Order, Plan, Step, plan
+from gateway.switch.evidence.store import Store
 from gateway.switch.records import EVERY_ROUTE, RunTime
 from gateway.switch.report import Known, report
+from gateway.switch.report.inventory import Joined
 from gateway.switch.rules import Rule
-from gateway.switch.store import Store
+from gateway.switch.rules.faults import RuleFault
+from gateway.switch.run_time.order import Order, Plan, Step, plan
 
 WHO: Final = "portal"
 _SOON: Final = "In effect within two seconds in every worker."
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class SwitchKeeper(Protocol):
-    """The way to the database of the switches: `gateway.switch.keeping.Keeper`."""
+    """The way to the database of the switches: `gateway.switch.run_time.keeping.Keeper`."""
 
     async def ask(self, work: Callable[[Store], T]) -> T:
         """Do something with the store, in its thread.

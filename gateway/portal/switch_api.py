@@ -14,8 +14,8 @@ from starlette.routing import Route
 from gateway.portal.documents import json_answer
 from gateway.portal.switch import SetMode, WatchedSwitches
 from gateway.problems import problem
-from gateway.switch.setting import Unsettable
-from gateway.switch.store import StoreError
+from gateway.switch.evidence.store import StoreError
+from gateway.switch.run_time.setting import Unsettable
 
 
 def switch_routes(switches: WatchedSwitches) -> list[Route]:

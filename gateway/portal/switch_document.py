@@ -21,7 +21,7 @@ from gateway.portal.schemas import (
 )
 from gateway.portal.switch import SetMode
 from gateway.switch.records import MODES
-from gateway.switch.verdict import Word
+from gateway.switch.report.verdict import Word
 
 _MODE: Schema = {"enum": list(MODES)}
 _SECONDS: Schema = {"type": ["number", "null"], "minimum": 0, "description": "null: none"}

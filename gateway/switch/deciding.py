@@ -13,7 +13,7 @@ from gateway.histogram import bucket_of
 from gateway.switch.evidence import Evidence
 from gateway.switch.records import Mode, Period, Side
 from gateway.switch.rules import Rule
-from gateway.switch.templates import route_key
+from gateway.switch.rules.templates import route_key
 
 # Where no rule names a request, and neither service has a route for it.
 NO_ROUTE: Final = "(no route)"

@@ -10,12 +10,12 @@ from urllib.parse import unquote
 from gateway.histogram import bucket_of
 from gateway.switch.compare import Answer, compare
 from gateway.switch.evidence import Evidence
-from gateway.switch.inventory import Joined, template_of
+from gateway.switch.evidence.redaction import Asked, sample
 from gateway.switch.recording import Recorded
 from gateway.switch.records import Period, Side, Tally
-from gateway.switch.redaction import Asked, sample
+from gateway.switch.report.inventory import Joined, template_of
 from gateway.switch.rules import Rule, RuleTable
-from gateway.switch.templates import route_key
+from gateway.switch.rules.templates import route_key
 
 SAFE: Final = frozenset({"GET", "HEAD"})
 _NO_ROUTE: Final = "(no route)"

@@ -17,16 +17,16 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.config import SwitchSettings
 from gateway.exchange import Exchange, announces_body, exchange_of, route_of
-from gateway.switch.asking import request_to_repeat
 from gateway.switch.canary import cookie_of
-from gateway.switch.copying import COPY, ExchangeCopy
 from gateway.switch.deciding import Decision
 from gateway.switch.fallback import Guard, answer_or, is_gone
-from gateway.switch.in_force import rules_in_force
 from gateway.switch.records import RunTime
 from gateway.switch.rules import Rule, RuleTable, bucket
-from gateway.switch.shadow import Shadow
+from gateway.switch.rules.in_force import rules_in_force
 from gateway.switch.shadows import Shadows
+from gateway.switch.shadows.asking import request_to_repeat
+from gateway.switch.shadows.copying import COPY, ExchangeCopy
+from gateway.switch.shadows.shadow import Shadow
 from gateway.switch.sides import SideService
 
 logger = logging.getLogger("gateway.switch")

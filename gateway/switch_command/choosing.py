@@ -12,8 +12,8 @@ import click
 from gateway.config import Configuration, find_file, read
 from gateway.loading import Service, load_services
 from gateway.migration import Migration, migrations
+from gateway.switch.evidence.store import Store
 from gateway.switch.report import Known, report
-from gateway.switch.store import Store
 from gateway.switches import store_url
 
 

@@ -13,14 +13,14 @@ import click
 
 from gateway.migration_lint import lint
 from gateway.offline import asking
-from gateway.switch.order import WORDS, Order
+from gateway.switch.evidence.store import StoreError
 from gateway.switch.recording import BadRecording, read_recording
 from gateway.switch.records import EVERY_ROUTE
 from gateway.switch.replay import Replayed, replay, replay_rules
 from gateway.switch.report import Known, report
-from gateway.switch.report_text import heading, mode_of
-from gateway.switch.store import StoreError
-from gateway.switch.templates import shape
+from gateway.switch.report.text import heading, mode_of
+from gateway.switch.rules.templates import shape
+from gateway.switch.run_time.order import WORDS, Order
 from gateway.switch_command.choosing import choose
 from gateway.switch_command.printing import echo_json, echo_report, print_table, table_of
 from gateway.switch_command.setting import carry_out, login

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from gateway.switch.report_text import heading, route_text
+from gateway.switch.report.text import heading, route_text
 
 # A pipe has no width; nothing is cut off there.
 _PIPE_WIDTH: Final = 200

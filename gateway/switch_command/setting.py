@@ -6,9 +6,9 @@ import getpass
 
 import click
 
-from gateway.switch.order import Order, Plan, plan
-from gateway.switch.setting import Unsettable
-from gateway.switch.store import Store
+from gateway.switch.evidence.store import Store
+from gateway.switch.run_time.order import Order, Plan, plan
+from gateway.switch.run_time.setting import Unsettable
 from gateway.switch_command.choosing import Chosen
 
 

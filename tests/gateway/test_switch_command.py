@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.switch.evidence.store import Store
 from gateway.switch.records import Period, Tally
-from gateway.switch.store import Store
 from gateway.switch_command import switch
 from tests.gateway.projects import write_project
 

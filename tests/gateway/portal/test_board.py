@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.portal.board import board, listed, match_rate
-from gateway.switch.inventory import inventory
 from gateway.switch.records import Mode, Period, RuleSet, RunTime, Tally
 from gateway.switch.report import Known, SwitchFacts, report
+from gateway.switch.report.inventory import inventory
 from gateway.switch.rules import Rule
 
 FLASK = [

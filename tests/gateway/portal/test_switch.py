@@ -20,8 +20,8 @@ from gateway.config import read
 from gateway.health import Health
 from gateway.loading import load_services
 from gateway.portal import Surroundings
+from gateway.switch.evidence.store import Store
 from gateway.switch.records import Finding, Period, Tally
-from gateway.switch.store import Store
 from tests.gateway.asgi import running
 from tests.gateway.portal.test_api_document import check
 from tests.gateway.projects import clean_imports, write_project

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.switch.store import Store
+from gateway.switch.evidence.store import Store
 from tests.backends import PostgresServer
 
 StoreFactory = Callable[[], Store]

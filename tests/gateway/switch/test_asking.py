@@ -19,9 +19,9 @@ from gateway.adapters import adapt
 from gateway.config import MountSettings, ServerSettings
 from gateway.exchange import Exchange, current_exchange, exchange_of
 from gateway.sessions import Session, SessionCookie, SharedSession
-from gateway.switch.asking import Reply, ask, request_to_repeat
-from gateway.switch.copying import COPY
 from gateway.switch.remote import TooLate
+from gateway.switch.shadows.asking import Reply, ask, request_to_repeat
+from gateway.switch.shadows.copying import COPY
 from gateway.switch.sides import SHADOW
 from tests.gateway.asgi import running
 from tests.gateway.switch.sides import answering, piece, request, side_of, start, values

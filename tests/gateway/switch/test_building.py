@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.config import MountSettings
-from gateway.switch.building import faults_beside, rules_of
 from gateway.switch.compare import ALLOWED, JsonRule, Rules
-from gateway.switch.faults import RuleFault
 from gateway.switch.records import Mode
 from gateway.switch.rules import RouteSet, Rule
-from gateway.switch.tree import PathTree
+from gateway.switch.rules.building import faults_beside, rules_of
+from gateway.switch.rules.faults import RuleFault
+from gateway.switch.rules.tree import PathTree
 
 READS = ("GET", "HEAD", "OPTIONS")
 LEGACY = RouteSet(

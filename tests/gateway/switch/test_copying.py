@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.exchange import ExchangeMiddleware
 from gateway.sessions import SessionCookie, SharedSession
-from gateway.switch.copying import COPY, AnswerCopy, ExchangeCopy, RequestCopy, Tap
+from gateway.switch.shadows.copying import COPY, AnswerCopy, ExchangeCopy, RequestCopy, Tap
 from tests.gateway.switch.sides import (
     Client,
     Header,

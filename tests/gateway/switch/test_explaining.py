@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.switch.compare import Answer, JsonRule, Rules, compare
-from gateway.switch.explaining import Explanation, explain, suggest
-from gateway.switch.proposing import pattern_of, toml_of
-from gateway.switch.redaction import Asked, sample
+from gateway.switch.evidence.redaction import Asked, sample
+from gateway.switch.report.explaining import Explanation, explain, suggest
+from gateway.switch.report.proposing import pattern_of, toml_of
 from tests.gateway.switch.answers import answer, answers, rules, text
 
 

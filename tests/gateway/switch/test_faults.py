@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.switch.faults import RuleFault, faults_of
 from gateway.switch.records import MODES
 from gateway.switch.rules import Rule
-from gateway.switch.templates import Segment
+from gateway.switch.rules.faults import RuleFault, faults_of
+from gateway.switch.rules.templates import Segment
 from tests.gateway.switch.paths import UUID
 
 # Templates of which it is known exactly what they match in common; and what may stand in a path.

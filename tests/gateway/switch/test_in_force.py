@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.switch.faults import faults_of
-from gateway.switch.in_force import rule_named, rules_in_force
 from gateway.switch.records import MODES, Mode, RuleSet, RunTime
 from gateway.switch.rules import Rule
+from gateway.switch.rules.faults import faults_of
+from gateway.switch.rules.in_force import rule_named, rules_in_force
 from tests.gateway.switch.paths import Written, templates
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

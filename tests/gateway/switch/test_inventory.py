@@ -7,8 +7,8 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.switch.inventory import Described, Joined, RouteName, inventory
-from gateway.switch.templates import route_key
+from gateway.switch.report.inventory import Described, Joined, RouteName, inventory
+from gateway.switch.rules.templates import route_key
 from gateway.url_maps import routes_of
 
 

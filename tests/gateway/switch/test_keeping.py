@@ -15,13 +15,12 @@ from functools import partial
 import psycopg
 import pytest
 
-from gateway.switch import store_thread
-from gateway.switch.evidence import Evidence
-from gateway.switch.keeping import Keeper
+from gateway.switch.evidence import Evidence, store_thread
+from gateway.switch.evidence.store import Store, StoreError
 from gateway.switch.records import Mode, Period, RunTime
-from gateway.switch.returning import ReturnLimits
 from gateway.switch.rules import Rule
-from gateway.switch.store import Store, StoreError
+from gateway.switch.run_time.keeping import Keeper
+from gateway.switch.run_time.returning import ReturnLimits
 from tests.backends import PostgresServer, run_postgres
 from tests.gateway.switch.conftest import StoreFactory
 from tests.gateway.switch.switches import KeptSwitch

@@ -22,7 +22,7 @@ from gateway.config import read
 from gateway.loading import load_services
 from gateway.migration import migrations
 from gateway.migration_lint import lint
-from gateway.switch.lint import Caution
+from gateway.switch.report.lint import Caution
 from tests.gateway.projects import write_project
 
 AT = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)

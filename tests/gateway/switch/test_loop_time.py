@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gateway.switch.loop_time import LoopTime
+from gateway.switch.shadows.loop_time import LoopTime
 
 
 async def test_what_computes_counts_and_what_waits_does_not() -> None:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.switch.faults import RuleFault, faults_of
-from gateway.switch.inventory import Joined
-from gateway.switch.order import Order, plan
 from gateway.switch.records import RuleSet, RunTime
+from gateway.switch.report.inventory import Joined
 from gateway.switch.rules import Rule
-from gateway.switch.setting import Unsettable
+from gateway.switch.rules.faults import RuleFault, faults_of
+from gateway.switch.run_time.order import Order, plan
+from gateway.switch.run_time.setting import Unsettable
 
 PAGE = Rule("/basket", ("GET",), "candidate", group="basket")
 FORM = Rule("/basket", ("POST",), "candidate", group="basket")

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from gateway.switch.compare import Answer, compare
-from gateway.switch.masking import MASK, is_secret
-from gateway.switch.redaction import MOST_BYTES, MOST_CHARACTERS, Asked, sample
+from gateway.switch.evidence.masking import MASK, is_secret
+from gateway.switch.evidence.redaction import MOST_BYTES, MOST_CHARACTERS, Asked, sample
 from tests.gateway.switch.answers import JSON, answer, answers, body_of, text
 
 SECRET = "correct horse/battery+staple ü"

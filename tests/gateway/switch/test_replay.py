@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.switch.compare import Answer, Rules
-from gateway.switch.inventory import inventory
 from gateway.switch.recording import BadRecording, Recorded, read_recording
 from gateway.switch.records import Period, Side
 from gateway.switch.replay import Replayed, Reply, replay, replay_rules
+from gateway.switch.report.inventory import inventory
 from gateway.switch.rules import Rule
 from gateway.switch_command import switch
 from tests.gateway.projects import write_project

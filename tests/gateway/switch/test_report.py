@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.histogram import bucket_of
 from gateway.switch.compare import JsonRule, Rules, compare
-from gateway.switch.inventory import Joined, RouteName, inventory
+from gateway.switch.evidence.redaction import Asked, sample
 from gateway.switch.records import (
     EVERY_ROUTE,
     MODES,
@@ -26,8 +26,8 @@ from gateway.switch.records import (
     RunTime,
     Tally,
 )
-from gateway.switch.redaction import Asked, sample
 from gateway.switch.report import Known, SwitchFacts, curl_line, report
+from gateway.switch.report.inventory import Joined, RouteName, inventory
 from gateway.switch.rules import Rule
 from tests.gateway.switch.answers import answer
 

@@ -8,9 +8,9 @@ import pytest
 
 from gateway.histogram import bucket_of
 from gateway.switch.records import Mode, Period, RuleSet, RunTime, Tally
-from gateway.switch.returning import ReturnLimits, attempts, reason_to_return
-from gateway.switch.returns import Return, Returns
 from gateway.switch.rules import Rule
+from gateway.switch.run_time.returning import ReturnLimits, attempts, reason_to_return
+from gateway.switch.run_time.returns import Return, Returns
 from tests.gateway.switch.switches import KeptSwitch
 
 LIMITS = ReturnLimits(requests=100, error_points=1.0, latency_factor=2.0)

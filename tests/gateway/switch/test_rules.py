@@ -20,10 +20,10 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, RequestRedirect
 from werkzeug.routing import Rule as FlaskRule
 
-from gateway.switch.faults import faults_of
 from gateway.switch.rules import RouteSet, Rule, RuleTable, bucket
-from gateway.switch.templates import parse
-from gateway.switch.tree import PathTree
+from gateway.switch.rules.faults import faults_of
+from gateway.switch.rules.templates import parse
+from gateway.switch.rules.tree import PathTree
 from gateway.url_maps import routes_of
 from tests.gateway.switch.paths import (
     FLASK,

@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.switch.sampling import Sampler
+from gateway.switch.shadows.sampling import Sampler
 
 RATE = 20.0
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from gateway.config import SwitchSettings
-from gateway.switch import shadow as module
-from gateway.switch.asking import request_to_repeat
 from gateway.switch.compare import Comparison, compare
-from gateway.switch.copying import AnswerCopy
 from gateway.switch.evidence import Evidence
 from gateway.switch.records import Period
 from gateway.switch.rules import Rule
-from gateway.switch.shadow import Shadow
 from gateway.switch.shadows import Shadows
+from gateway.switch.shadows import shadow as module
+from gateway.switch.shadows.asking import request_to_repeat
+from gateway.switch.shadows.copying import AnswerCopy
+from gateway.switch.shadows.shadow import Shadow
 from tests.gateway.switch.sides import answering, piece, request, side_of, start
 
 JSON = (b"content-type", b"application/json")

@@ -18,9 +18,9 @@ import psycopg
 import pytest
 
 from gateway.switch.evidence import FINDINGS_KEPT, NAMES_KEPT, SAMPLE_CHARACTERS
+from gateway.switch.evidence.store import CHANGES_KEPT, Store, StoreError
+from gateway.switch.evidence.tally_rows import EPOCHS_KEPT
 from gateway.switch.records import EVERY_ROUTE, MODES, Finding, FindingKind, Period, RunTime, Tally
-from gateway.switch.store import CHANGES_KEPT, Store, StoreError
-from gateway.switch.tally_rows import EPOCHS_KEPT
 from tests.backends import PostgresServer, free_port
 from tests.gateway.switch.conftest import StoreFactory
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.switch.templates import BadTemplate, parse, pattern, route_key, shape
+from gateway.switch.rules.templates import BadTemplate, parse, pattern, route_key, shape
 from tests.gateway.switch.paths import UUID, Written, paths, templates
 
 

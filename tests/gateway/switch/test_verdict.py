@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.histogram import bucket_of
 from gateway.switch.records import MODES, Mode
-from gateway.switch.verdict import Facts, Verdict, bound_of, durations, family, verdict_of
+from gateway.switch.report.verdict import Facts, Verdict, bound_of, durations, family, verdict_of
 
 ENOUGH = {"shadow match": 2900, "shadow match by rule": 100, "served legacy 2xx": 4000}
 

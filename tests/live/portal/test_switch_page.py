@@ -14,8 +14,8 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from gateway.switch.evidence.store import Store
 from gateway.switch.records import Finding, Period, Tally
-from gateway.switch.store import Store
 from tests.gateway.projects import write_project
 from tests.live.portal.conftest import OpenPage, Watched
 from tests.live.portal.test_every_page import serious

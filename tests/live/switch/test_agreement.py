@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.switch.store import Store
+from gateway.switch.evidence.store import Store
 from tests.backends import run_postgres
 from tests.gateway.projects import write_project
 from tests.live.serving import Gateway, run_gateway, serving, wait_until

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.switch.evidence.store import Store
 from gateway.switch.records import Period, Tally
-from gateway.switch.store import Store
 from tests.gateway.projects import write_project
 from tests.live.serving import Gateway, serving, wait_until
 

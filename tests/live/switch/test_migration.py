@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.switch.store import Store
+from gateway.switch.evidence.store import Store
 from tests.gateway.projects import write_project
 from tests.live.serving import run_gateway, serving, wait_until
 

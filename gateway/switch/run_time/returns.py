@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from gateway.switch.records import Mode, Period, RuleSet, RunTime, Tally
-from gateway.switch.returning import ReturnLimits, reason_to_return
 from gateway.switch.rules import Rule
+from gateway.switch.run_time.returning import ReturnLimits, reason_to_return
 
 GATEWAY = "gateway"
 

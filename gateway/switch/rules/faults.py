@@ -9,8 +9,8 @@ from typing import Final
 
 from gateway.switch.records import Mode
 from gateway.switch.rules import Rule
-from gateway.switch.templates import BadTemplate, Template, parse, shape
-from gateway.switch.tree import ALL, PathTree
+from gateway.switch.rules.templates import BadTemplate, Template, parse, shape
+from gateway.switch.rules.tree import ALL, PathTree
 
 # Modes in which the other service is asked, too.
 _SHADOWING: Final = frozenset[Mode]({"shadow", "candidate-shadow"})

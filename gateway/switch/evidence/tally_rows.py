@@ -18,8 +18,8 @@ from gateway.switch.evidence import (
     other,
     readable,
 )
+from gateway.switch.evidence.tables import counts, findings, key_of, periods
 from gateway.switch.records import Finding, FindingKind, Mode, Period, Tally
-from gateway.switch.tables import counts, findings, key_of, periods
 
 EPOCHS_KEPT = 20
 

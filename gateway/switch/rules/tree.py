@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
-from gateway.switch.templates import Segment, Template
+from gateway.switch.rules.templates import Segment, Template
 
 T = TypeVar("T")
 

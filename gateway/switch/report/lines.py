@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.switch.inventory import Joined, template_of
 from gateway.switch.records import Mode, Period, Tally
+from gateway.switch.report.inventory import Joined, template_of
+from gateway.switch.report.verdict import COMPARING
 from gateway.switch.rules import Rule
-from gateway.switch.templates import Template, shape
-from gateway.switch.tree import ALL
-from gateway.switch.verdict import COMPARING
+from gateway.switch.rules.templates import Template, shape
+from gateway.switch.rules.tree import ALL
 
 
 @dataclass(frozen=True)

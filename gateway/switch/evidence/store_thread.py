@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from gateway.switch.store import Store, StoreError
+from gateway.switch.evidence.store import Store, StoreError
 
 # A database that says nothing for so long is taken for gone.
 PATIENCE_SECONDS = 5.0

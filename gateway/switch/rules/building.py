@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.config import CompareSettings, MountSettings, RuleSettings
 from gateway.switch.compare import ALLOWED, JsonRule, Rules
-from gateway.switch.faults import RuleFault, faults_of
 from gateway.switch.records import Mode
 from gateway.switch.rules import RouteSet, Rule
-from gateway.switch.templates import BadTemplate, Template, parse
+from gateway.switch.rules.faults import RuleFault, faults_of
+from gateway.switch.rules.templates import BadTemplate, Template, parse
 
 # Who has to have the routes of a rule, by its mode.
 _NEEDS_LEGACY = frozenset[Mode]({"shadow", "canary", "candidate-shadow"})

@@ -16,10 +16,10 @@ from collections.abc import Hashable
 from typing import Final
 
 from gateway.config import SwitchSettings
-from gateway.switch.breaker import Breakers
 from gateway.switch.evidence import Evidence
-from gateway.switch.sampling import Sampler
-from gateway.switch.shadow import Comparing, Shadow, ShadowRun
+from gateway.switch.shadows.breaker import Breakers
+from gateway.switch.shadows.sampling import Sampler
+from gateway.switch.shadows.shadow import Comparing, Shadow, ShadowRun
 
 logger = logging.getLogger("gateway.switch")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gateway.switch.inventory import Joined, template_of
 from gateway.switch.records import EVERY_ROUTE, Mode
+from gateway.switch.report.inventory import Joined, template_of
 from gateway.switch.rules import Rule
-from gateway.switch.templates import shape
-from gateway.switch.tree import ALL
+from gateway.switch.rules.templates import shape
+from gateway.switch.rules.tree import ALL
 
 
 class Unsettable(Exception):

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, inspect, select, update
 
-from gateway.switch import tally_rows
-from gateway.switch.database import Database, StoreError
-from gateway.switch.evidence import readable
+from gateway.switch.evidence import readable, tally_rows
+from gateway.switch.evidence.database import Database, StoreError
+from gateway.switch.evidence.tables import changes, kills, metadata, revisions, settings
 from gateway.switch.records import (
     EVERY_ROUTE,
     MODES,
@@ -26,7 +26,6 @@ from gateway.switch.records import (
     RunTime,
     Tally,
 )
-from gateway.switch.tables import changes, kills, metadata, revisions, settings
 
 __all__ = ["Store", "StoreError"]
 

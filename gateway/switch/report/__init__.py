@@ -10,10 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.histogram import quantiles
-from gateway.switch.explaining import Explanation, explain, suggest
-from gateway.switch.in_force import rules_in_force
-from gateway.switch.inventory import Joined
-from gateway.switch.lines import Line, lines_of
 from gateway.switch.records import (
     EVERY_ROUTE,
     Change,
@@ -24,8 +20,12 @@ from gateway.switch.records import (
     Side,
     Tally,
 )
+from gateway.switch.report.explaining import Explanation, explain, suggest
+from gateway.switch.report.inventory import Joined
+from gateway.switch.report.lines import Line, lines_of
+from gateway.switch.report.verdict import MOVED, Facts, Verdict, durations, family, verdict_of
 from gateway.switch.rules import Rule
-from gateway.switch.verdict import MOVED, Facts, Verdict, durations, family, verdict_of
+from gateway.switch.rules.in_force import rules_in_force
 
 _SIDES: Final[tuple[Side, Side]] = ("legacy", "candidate")
 _OUTCOMES: Final = ("match", "match by rule", "mismatch", "error", "timeout")

@@ -20,15 +20,15 @@ from urllib.parse import quote
 
 from gateway.config import SwitchSettings
 from gateway.histogram import bucket_of
-from gateway.switch.asking import Reply, ask
-from gateway.switch.breaker import Breakers
 from gateway.switch.compare import Answer, Comparison, compare
-from gateway.switch.copying import AnswerCopy
 from gateway.switch.evidence import Evidence
-from gateway.switch.loop_time import LoopTime
+from gateway.switch.evidence.redaction import Asked, sample
 from gateway.switch.records import FindingKind, Period
-from gateway.switch.redaction import Asked, sample
 from gateway.switch.rules import Rule
+from gateway.switch.shadows.asking import Reply, ask
+from gateway.switch.shadows.breaker import Breakers
+from gateway.switch.shadows.copying import AnswerCopy
+from gateway.switch.shadows.loop_time import LoopTime
 from gateway.switch.sides import SideService
 
 T = TypeVar("T")

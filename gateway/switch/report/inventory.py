@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.switch.templates import BadTemplate, Template, parse, route_key
-from gateway.switch.tree import ALL
+from gateway.switch.rules.templates import BadTemplate, Template, parse, route_key
+from gateway.switch.rules.tree import ALL
 
 # Methods, template and name, as `url_maps.routes_of` gives them.
 Described = tuple[Iterable[str], str, str]

@@ -15,11 +15,11 @@ from functools import partial
 from typing import TypeVar
 
 from gateway.switch.evidence import Evidence
+from gateway.switch.evidence.store import Store, StoreError
+from gateway.switch.evidence.store_thread import StoreThread, look_at
 from gateway.switch.records import Period, RunTime, Tally
-from gateway.switch.returning import ReturnLimits, attempts
-from gateway.switch.returns import GATEWAY, Kept, Return, Returns, RuleInMode
-from gateway.switch.store import Store, StoreError
-from gateway.switch.store_thread import StoreThread, look_at
+from gateway.switch.run_time.returning import ReturnLimits, attempts
+from gateway.switch.run_time.returns import GATEWAY, Kept, Return, Returns, RuleInMode
 
 __all__ = ["Keeper", "Kept"]
 

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.switch.faults import faults_of
 from gateway.switch.records import RuleSet, RunTime
 from gateway.switch.rules import Rule
-from gateway.switch.templates import BadTemplate, parse
-from gateway.switch.tree import ALL
+from gateway.switch.rules.faults import faults_of
+from gateway.switch.rules.templates import BadTemplate, parse
+from gateway.switch.rules.tree import ALL
 
 logger = logging.getLogger("gateway.switch")
 

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.exchange import Exchange, current_exchange
 from gateway.problems import Refusal
-from gateway.switch.copying import COPY, AnswerCopy, observed
-from gateway.switch.loop_time import LoopTime
+from gateway.switch.shadows.copying import COPY, AnswerCopy, observed
+from gateway.switch.shadows.loop_time import LoopTime
 from gateway.switch.sides import SHADOW, SideService
 
 _EXCHANGE: Final = "gateway.exchange"

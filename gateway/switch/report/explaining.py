@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.switch.closeness import are_close_instants, rounding_of
 from gateway.switch.compare import JsonRule, Rules
-from gateway.switch.known import EXCUSABLE, HEADERS, STATUSES, of_error_bodies
-from gateway.switch.orders import unordered_lists
-from gateway.switch.proposing import Addition, pattern_of, toml_of, with_additions
+from gateway.switch.report.closeness import are_close_instants, rounding_of
+from gateway.switch.report.known import EXCUSABLE, HEADERS, STATUSES, of_error_bodies
+from gateway.switch.report.orders import unordered_lists
+from gateway.switch.report.proposing import Addition, pattern_of, toml_of, with_additions
 
 _ERROR: Final = 400
 _MOST_SENTENCES: Final = 6

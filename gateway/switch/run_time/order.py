@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.switch.faults import RuleFault
-from gateway.switch.in_force import rules_in_force
-from gateway.switch.inventory import Joined
+from gateway.switch.evidence.store import Store
 from gateway.switch.records import EVERY_ROUTE, MODES, Mode, RunTime
 from gateway.switch.report import mode_in_words
+from gateway.switch.report.inventory import Joined
 from gateway.switch.rules import Rule
-from gateway.switch.setting import Unsettable, rules_meant, with_mode
-from gateway.switch.store import Store
+from gateway.switch.rules.faults import RuleFault
+from gateway.switch.rules.in_force import rules_in_force
+from gateway.switch.run_time.setting import Unsettable, rules_meant, with_mode
 
 FILE: Final = "file"
 RULES: Final = "rules"

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from gateway.switch.compare import Answer, Comparison
-from gateway.switch.masking import MASK, Masking, masked_place
+from gateway.switch.evidence.masking import MASK, Masking, masked_place
 
 MOST_CHARACTERS = 2048
 MOST_BYTES = 16 * 1024

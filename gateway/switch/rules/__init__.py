@@ -18,8 +18,8 @@ from typing import Final
 
 from gateway.switch.compare import Rules
 from gateway.switch.records import Mode
-from gateway.switch.templates import BadTemplate, Template, parse, pattern, shape
-from gateway.switch.tree import ALL, PathTree
+from gateway.switch.rules.templates import BadTemplate, Template, parse, pattern, shape
+from gateway.switch.rules.tree import ALL, PathTree
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 # Whose rules a HEAD request may have, the first before the others.
