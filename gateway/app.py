@@ -69,6 +69,7 @@ def create_app(
 
     switches = build_switches(Around(around.configuration, services, by_name, cookie, is_admin))
     health.on_stop.append(switches.stop)
+    metrics.switches = switches.totals
     portal = Portal(settings, services, health, pools, around, switches=switches.keeper)
     observing = _observing(settings, services, health, metrics, running)
     wsgi = [service.name for service in services if service.interface == "wsgi"]

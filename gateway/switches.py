@@ -44,6 +44,7 @@ class Switches:
         keeper: Leads to the database; None where there are no switches.
         stop: Has shadows end; called when the process is told to stop.
         is_asking: Whether shadows ask a service at this moment, by its name.
+        totals: What became of shadows and of fallbacks; see `Evidence.totals`.
     """
 
     mounts: Sequence[Mount] = ()
@@ -53,6 +54,7 @@ class Switches:
     keeper: Keeper | None = None
     stop: Callable[[], None] = lambda: None
     is_asking: Callable[[str], bool] = lambda name: False
+    totals: Callable[[], Mapping[tuple[str, str, str], int]] = dict
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ def build_switches(around: Around) -> Switches:
         keeper,
         shadows.stop,
         shadows.is_asking,
+        lambda: evidence.totals,
     )
 
 

@@ -84,6 +84,10 @@ class Metrics:
         pools: The pool of each WSGI mount that has one, by the mount's name.
         running: The exchanges that are open.
         connections: What the server's connections have seen, where it counts them.
+
+    Attributes:
+        switches: What became of shadows and fallbacks since the process began, by switch, by
+            "shadow" or "fallback", and by outcome or reason.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class Metrics:
         running: Sized = (),
         connections: Connections | None = None,
     ) -> None:
+        self.switches: Callable[[], Mapping[tuple[str, str, str], int]] = dict
         self._shared = os.environ.get(SHARED_FOLDER_VARIABLE, "")
         self._pools = pools
         self._exchanges = running
@@ -135,6 +140,18 @@ class Metrics:
             "gateway_pool_requests",
             "What became of the requests to a mount's pool.",
             ["mount", "result"],
+            registry=registry,
+        )
+        self._shadows = Counter(
+            "gateway_switch_shadows",
+            "What became of the requests that were to be compared.",
+            ["switch", "outcome"],
+            registry=registry,
+        )
+        self._fallbacks = Counter(
+            "gateway_switch_fallbacks",
+            "Requests that the legacy service answered in the candidate's place.",
+            ["switch", "reason"],
             registry=registry,
         )
         self._lag = self._gauge(
@@ -250,6 +267,7 @@ class Metrics:
             self._raise(self._bytes.labels(mount, "out"), ("out", mount), totals.bytes_out)
         self._sample_pools()
         self._sample_connections()
+        self._sample_switches()
         self._sample_process()
 
     def _sample_pools(self) -> None:
@@ -277,6 +295,11 @@ class Metrics:
             ("nothing taken", connections.not_taking),
         ):
             self._raise(self._closed.labels(reason), ("closed", reason), total)
+
+    def _sample_switches(self) -> None:
+        for (switch, kind, what), total in self.switches().items():
+            counter = self._shadows if kind == "shadow" else self._fallbacks
+            self._raise(counter.labels(switch, what), (kind, f"{switch}\0{what}"), total)
 
     def _raise(self, counter: Counter, key: tuple[str, str], total: float) -> None:
         """Bring a counter up to a total that is counted elsewhere."""

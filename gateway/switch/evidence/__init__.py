@@ -18,6 +18,7 @@ The names of counts, each followed by what it is of:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +52,7 @@ class Evidence:
     def __init__(self) -> None:
         self.before_take: list[Callable[[], None]] = []
         self._tallies: dict[Period, Tally] = {}
+        self._totals: Counter[tuple[str, str, str]] = Counter()
         self._findings = 0
 
     @property
@@ -58,6 +60,15 @@ class Evidence:
         """What was not taken yet; to look at."""
         self._gather()
         return self._tallies
+
+    @property
+    def totals(self) -> Mapping[tuple[str, str, str], int]:
+        """Since the process began, by switch, by "shadow" or "fallback", and by what became of it.
+
+        A dropped shadow is "dropped", whatever for, and one that was not chosen is "unsampled".
+        """
+        self._gather()
+        return self._totals
 
     def count(self, period: Period, name: str, by: int = 1) -> None:
         """Count something.
@@ -71,6 +82,11 @@ class Evidence:
         if name not in counts:
             name = bounded_name(name, counts)
         counts[name] = counts.get(name, 0) + by
+        kind, _, what = name.partition(" ")
+        if kind in {"shadow", "fallback"}:
+            self._totals[period.switch, kind, what] += by
+        elif kind in {"dropped", "unsampled"}:
+            self._totals[period.switch, "shadow", kind] += by
 
     def knows(self, period: Period, kind: FindingKind, signature: str) -> bool:
         """Whether there is an example of it already, or no room for one."""

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -37,7 +40,7 @@ def traffic(url: str) -> Iterator[None]:
         with httpx.Client(base_url=url) as client:
             while not ended.is_set():
                 path = dice.choices(list(PATHS), list(PATHS.values()))[0]
-                client.get(dice.choice(["/flask", "/fastapi", "/fastapi"]) + path)
+                client.get(dice.choice(["/flask", "/fastapi", "/fastapi", "/api"]) + path)
                 calm = 1.5 if int(time.monotonic() / 20) % 2 else 0.7
                 ended.wait(dice.expovariate(30) * calm)
 
@@ -72,14 +75,25 @@ def compare(page: Page, url: str) -> None:
     page.screenshot(path=FOLDER / "compare.png", clip=clip, full_page=True)
 
 
+def switch(page: Page, url: str) -> None:
+    """The board, with what differs on one route."""
+    page.goto(f"{url}/_gateway/switch")
+    route = page.locator('details[data-route="GET /items/{}"]')
+    route.locator("summary").first.click()
+    route.locator(".finding").first.wait_for()
+    page.evaluate("scrollTo(0, 0)")
+    clip = _down_to(page, 'details[data-route="GET /items/{}"] .finding')
+    page.screenshot(path=FOLDER / "switch.png", clip=clip, full_page=True)
+
+
 def _down_to(page: Page, selector: str) -> FloatRect:
-    box = page.locator(selector).bounding_box()
+    box = page.locator(selector).first.bounding_box()
     assert box is not None
     return {"x": 0, "y": 0, "width": 1280, "height": box["y"] + box["height"] + 14}
 
 
 def main() -> None:
-    """Take both."""
+    """Take all."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -88,12 +102,19 @@ def main() -> None:
         page = browser.new_page(
             viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce"
         )
-        database = {"CATALOG_DATABASE_URL": f"sqlite:///{data}/catalog.db"}
-        with serving(cwd=ROOT, env=database) as gateway:
+        databases = {
+            "CATALOG_DATABASE_URL": f"sqlite:///{data}/catalog.db",
+            "GATEWAY_SWITCH__DATABASE": f"sqlite:///{data}/switch.db",
+        }
+        with serving(cwd=ROOT, env=databases) as gateway:
+            command = [sys.executable, "-m", "gateway", "switch", "set", "GET /items"]
+            command += ["canary", "--percent", "25", "--why", "a quarter, for a day"]
+            subprocess.run(command, cwd=ROOT, env=os.environ | databases, check=True)
             with traffic(gateway.url):
                 time.sleep(TRAFFIC_SECONDS)
                 overview(page, gateway.url)
             compare(page, gateway.url)
+            switch(page, gateway.url)
         browser.close()
 
 
