@@ -108,8 +108,8 @@ class AnswerCounts:
                 exchange.complete,
                 bucket,
             )
-            why = decision.fallback or decision.uncompared or decision.left_out
-            if why or decision.rule is None:
+            why = decision.fallback, decision.uncompared, decision.left_out
+            if any(why) or decision.rule is None:
                 alike += (decision.switch, why)
             known = self._alike.get(alike)
             if known is not None:

@@ -10,7 +10,7 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
@@ -36,8 +36,24 @@ SERVED_BY: Final = b"x-gateway-served-by"
 _REMEMBERED: Final = 512
 _LONG: Final = 256
 _SAFE: Final = frozenset({"GET", "HEAD"})
+# No route of its own: none at all, or one that stands for everything (`RouteSet`).
+_ANY: Final = frozenset({None, "/*"})
 # Answers to requests for what has changed, which the other service may not take for the same.
 _CONDITIONAL: Final = frozenset({304, 412})
+
+
+class _Found(NamedTuple):
+    """What is known of a request by its method and path alone.
+
+    Attributes:
+        rule: Its rule; None for none.
+        candidate: The candidate's route for it, where the rule asks the candidate; None for none.
+        legacy: Likewise the legacy service's.
+    """
+
+    rule: Rule | None
+    candidate: str | None = None
+    legacy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,29 +127,31 @@ class Switch:
         method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
         path = scope["path"][len(scope["root_path"]) :] or "/"
         find = self._remembered if len(path) < _LONG else self._look_up
-        rule, route = find(method, path)
+        found = find(method, path)
+        rule = found.rule
         exchange = exchange_of(scope)
         decision = exchange.decision = Decision(self.name, rule)
         if rule is None or rule.mode == "legacy":
             return self._legacy.answer(scope, receive, send)
         if rule.mode == "shadow":
-            return self._answer_and_shadow(decision, self._legacy, route, scope, receive, send)
-        if route is None:
+            return self._answer_and_shadow(decision, found, self._legacy, scope, receive, send)
+        if found.candidate is None:
             decision.fallback = "no such route"
         elif rule.mode != "canary" or self._is_in(rule, scope, exchange):
             decision.side = "candidate"
-            return self._by_candidate(decision, scope, receive, send)
+            return self._by_candidate(decision, found, scope, receive, send)
         return self._legacy.answer(scope, receive, send)
 
-    def _look_up(self, method: str, path: str) -> tuple[Rule | None, str | None]:
-        """The rule of a request, and the candidate's route for it, where the rule asks it."""
+    def _look_up(self, method: str, path: str) -> _Found:
         rule = self._table.find(method, path)
         if rule is None or rule.mode == "legacy":
-            return rule, None
-        return rule, self._candidate.routes.find(method, path)
+            return _Found(rule)
+        candidate = self._candidate.routes.find(method, path)
+        compares = rule.mode in {"shadow", "candidate-shadow"}
+        return _Found(rule, candidate, self._legacy.routes.find(method, path) if compares else None)
 
     def _by_candidate(
-        self, decision: Decision, scope: Scope, receive: Receive, send: Send
+        self, decision: Decision, found: _Found, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Each request runs once in a canary; else it may have the legacy service to fall back on.
 
@@ -143,9 +161,11 @@ class Switch:
         if decision.mode != "canary":
             safe = scope["type"] == "http" and scope["method"] in _SAFE
             if safe and not announces_body(exchange_of(scope)):
-                return self._answer_or_fall_back(decision, scope, receive, send)
+                return self._answer_or_fall_back(decision, found, scope, receive, send)
             if decision.mode == "candidate-shadow":
-                return self._candidate_and_shadow(decision, scope, receive, send)
+                return self._answer_and_shadow(
+                    decision, found, self._candidate, scope, receive, send
+                )
         return self._candidate.answer(scope, receive, send)
 
     def _is_in(self, rule: Rule, scope: Scope, exchange: Exchange) -> bool:
@@ -166,34 +186,31 @@ class Switch:
 
     # --- Shadows ------------------------------------------------------------------------------
 
-    def _candidate_and_shadow(
-        self, decision: Decision, scope: Scope, receive: Receive, send: Send
-    ) -> Awaitable[None]:
-        path = scope["path"][len(scope["root_path"]) :] or "/"
-        method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
-        route = self._legacy.routes.find(method, path)
-        return self._answer_and_shadow(decision, self._candidate, route, scope, receive, send)
-
     def _answer_and_shadow(  # noqa: PLR0913, PLR0917
         self,
         decision: Decision,
+        found: _Found,
         primary: SideService,
-        route: str | None,
         scope: Scope,
         receive: Receive,
         send: Send,
     ) -> Awaitable[None]:
-        """Have one service answer, and the other asked afterwards, at its route."""
-        exchange, rule = exchange_of(scope), decision.rule
-        other = self._candidate if primary is self._legacy else self._legacy
+        """Have one service answer, and the other asked afterwards."""
+        exchange, rule, shadows = exchange_of(scope), found.rule, self._shared.shadows
+        other, route, own = self._candidate, found.candidate, found.legacy
+        if primary is self._candidate:
+            other, route, own = self._legacy, own, route
         if rule is None or scope["type"] != "http" or not rule.repeats(scope["method"]):
             decision.uncompared = "a method that may not be repeated"
             return primary.answer(scope, receive, send)
+        # By the route of whoever answers, as in the evidence; of a service that cannot be looked
+        # into there is one for all.
+        key = (self.name, rule.name, scope["method"], route if own in _ANY else own)
         if route is None:
-            decision.uncompared = f"no such route in {other.name}"
+            decision.left_out = shadows.would_leave_out(key)
+            decision.uncompared = "" if decision.left_out else f"no such route in {other.name}"
             return primary.answer(scope, receive, send)
-        key = (self.name, rule.name, route)
-        decision.left_out = self._shared.shadows.leaves_out(key)
+        decision.left_out = shadows.leaves_out(key)
         if decision.left_out:
             # Nothing is copied for it.
             return primary.answer(scope, receive, send)
@@ -203,16 +220,16 @@ class Switch:
 
         def shadow(copy: ExchangeCopy) -> None:
             decision.uncompared = ""
-            if not exchange.answered:
-                return  # an answer that goes to nobody
             if is_gone(exchange):
                 decision.uncompared = "the client left"
+            elif not exchange.answered:
+                return  # somebody else will
             elif copy.answer.status in _CONDITIONAL:
                 decision.uncompared = "a conditional request"
             elif copy.request is not None and copy.request.why_not:
                 decision.uncompared = copy.request.why_not
             else:
-                self._shared.shadows.put(
+                shadows.put(
                     Shadow(
                         decision.period(exchange, scope),
                         key,
@@ -237,7 +254,7 @@ class Switch:
     # --- The candidate, and the legacy service in its place -----------------------------------
 
     def _answer_or_fall_back(
-        self, decision: Decision, scope: Scope, receive: Receive, send: Send
+        self, decision: Decision, found: _Found, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         exchange = exchange_of(scope)
         spare, observers = dict(scope), len(exchange.observers)
@@ -246,6 +263,7 @@ class Switch:
         def instead(reason: str) -> Awaitable[None]:
             decision.fallback = reason
             decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
+            decision.left_out = ""
             decision.side = "legacy"
             exchange.resume()
             exchange.route = ""
@@ -256,7 +274,9 @@ class Switch:
             return self._legacy.answer(scope, receive, send)
 
         if decision.mode == "candidate-shadow":
-            candidate = self._candidate_and_shadow(decision, scope, receive, guard.send)
+            candidate = self._answer_and_shadow(
+                decision, found, self._candidate, scope, receive, guard.send
+            )
         else:
             candidate = self._candidate.answer(scope, receive, guard.send)
         return answer_or(instead, candidate, guard, exchange)

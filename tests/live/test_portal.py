@@ -171,7 +171,8 @@ def test_a_killed_worker_leaves_and_its_successor_comes(workers: Gateway) -> Non
     (stayed,) = pids(workers) & before
     answered = ask(workers, "web", 20)
     (new,) = set(answered.values()) - {stayed}
-    assert {frozenset(pids(workers)) for _ in range(8)} == {frozenset({stayed, new})}
+    # On a busy machine one may answer too late for once.
+    wait_until(lambda: all(pids(workers) == {stayed, new} for _ in range(8)))
     of_new = next(request_id for request_id, pid in answered.items() if pid == new)
     assert {facts(workers, f"/requests/{of_new}")["worker"] for _ in range(8)} == {new}
 

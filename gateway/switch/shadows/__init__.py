@@ -18,7 +18,8 @@ from typing import Final
 from gateway.config import SwitchSettings
 from gateway.switch.evidence import Evidence
 from gateway.switch.shadows.breaker import Breakers
-from gateway.switch.shadows.sampling import Sampler
+from gateway.switch.shadows.loop_time import ChildTasks, LoopTime
+from gateway.switch.shadows.sampling import TOKEN_SECONDS, Sampler
 from gateway.switch.shadows.shadow import Comparing, Shadow, ShadowRun
 
 logger = logging.getLogger("gateway.switch")
@@ -48,6 +49,7 @@ class Shadows:
         self._open = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._comparing = Comparing()
+        self._children = ChildTasks()
 
     def leaves_out(self, route: Hashable) -> str:
         """Whether a request is not to be shadowed: the name of what it counts as; empty: it is.
@@ -56,14 +58,16 @@ class Shadows:
             route: Its route.
         """
         now = time.monotonic()
-        if self._breakers.is_open(route, now):
-            return "dropped breaker open"
+        # First: what is dropped is then dropped of the sample, and can be weighed against it.
         if not self._sampler.takes(route, now):
             return "unsampled requests"
-        if self._is_full:
-            return "dropped queue full"
-        self._breakers.let_through(route, now)
-        return ""
+        if self._breakers.is_open(route, now):
+            return "dropped breaker open"
+        return "dropped queue full" if self._is_full else ""
+
+    def would_leave_out(self, route: Hashable) -> str:
+        """The same of a request that cannot be compared anyway: it takes no other's place."""
+        return "" if self._sampler.would_take(route, time.monotonic()) else "unsampled requests"
 
     def put(self, shadow: Shadow) -> None:
         """Have it asked, if there is room; return at once."""
@@ -71,7 +75,10 @@ class Shadows:
             self._evidence.count(shadow.period, "dropped draining")
         elif self._is_full:
             self._evidence.count(shadow.period, "dropped queue full")
+        elif self._breakers.is_open(shadow.route, now := time.monotonic()):
+            self._evidence.count(shadow.period, "dropped breaker open")
         else:
+            self._breakers.let_through(shadow.route, now)
             self._waiting.append(shadow)
             # Not in the middle of an answer: who sends it has the rest of it to do.
             asyncio.get_running_loop().call_soon(self._begin)
@@ -102,7 +109,6 @@ class Shadows:
     async def keep(self) -> None:
         """Until cancelled; then end those that run."""
         self._loop = asyncio.get_running_loop()
-        self._open = True
         try:
             await self._loop.create_future()
         finally:
@@ -121,15 +127,23 @@ class Shadows:
 
     def _start(self, shadow: Shadow) -> None:
         run = ShadowRun(shadow, self._settings, self._evidence, self._breakers, self._comparing)
-        task = asyncio.get_running_loop().create_task(
-            run.loop_time.of(run.run), name=shadow.other.name, context=shadow.context
+        loop_time = LoopTime(TOKEN_SECONDS, self._sampler.took)
+        loop_time.mark(shadow.context)
+        loop = asyncio.get_running_loop()
+        self._children.begin(loop)
+        task = loop.create_task(
+            loop_time.of(run.run()), name=shadow.other.name, context=shadow.context
         )
         self._running.add(task)
         task.add_done_callback(functools.partial(self._ended, run))
 
     def _ended(self, run: ShadowRun, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._sampler.took(run.loop_time.seconds)
-        if not task.cancelled() and (error := task.exception()):
+        if not self._running:
+            self._children.end(task.get_loop())
+        if task.cancelled():
+            run.count_outcome("dropped draining")
+        elif error := task.exception():
+            run.count_outcome("dropped gateway error")
             logger.error("a shadow failed in the gateway itself", exc_info=error)
         self._begin()

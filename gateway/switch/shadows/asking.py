@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.exchange import Exchange, current_exchange
 from gateway.problems import Refusal
 from gateway.switch.shadows.copying import COPY, AnswerCopy, observed
-from gateway.switch.shadows.loop_time import LoopTime
 from gateway.switch.sides import SHADOW, SideService
 
 _EXCHANGE: Final = "gateway.exchange"
@@ -71,7 +70,6 @@ async def ask(  # noqa: PLR0913
     seconds: float,
     cap: int,
     request_id: str = "",
-    loop_time: LoopTime | None = None,
 ) -> Reply:
     """Ask a service, as a shadow: what it answers goes to no client.
 
@@ -82,7 +80,6 @@ async def ask(  # noqa: PLR0913
         seconds: How long it may take.
         cap: Bytes of the answer's body that are kept at most; no more are waited for.
         request_id: What log lines about it carry.
-        loop_time: Where the service's steps are added.
     """
     scope: Scope = {**request, "headers": list(request["headers"]), SHADOW: True}
     service.prepare(scope)
@@ -112,13 +109,12 @@ async def ask(  # noqa: PLR0913
         await asyncio.sleep(0)
 
     started = time.perf_counter()
-    call = (loop_time or LoopTime()).of(_call, service.alone, scope, receive, send)
-    task = asyncio.ensure_future(call)
+    task = asyncio.ensure_future(_call(service.alone, scope, receive, send))
     task.add_done_callback(_look)
     try:
         return await _outcome(task, taken, answer, started, seconds)
     except BaseException:
-        task.cancel()
+        await _end(task, 0.0)
         raise
 
 
@@ -155,9 +151,11 @@ async def _outcome(
     return Reply(answer, taken_in, "timeout" if late else "error", why)
 
 
-async def _end(task: asyncio.Task[None]) -> asyncio.Task[None] | None:
-    """Have it end; the task, where it takes longer than a moment."""
-    await asyncio.wait({task}, timeout=_MOMENT_SECONDS)
+async def _end(
+    task: asyncio.Task[None], moment: float = _MOMENT_SECONDS
+) -> asyncio.Task[None] | None:
+    """Have it end, after a moment of its own; the task, where it takes longer than a moment."""
+    await asyncio.wait({task}, timeout=moment)
     if not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=_MOMENT_SECONDS)

@@ -19,7 +19,7 @@ class Breakers:
         self._routes: OrderedDict[Hashable, _Breaker] = OrderedDict()
 
     def is_open(self, route: Hashable, now: float) -> bool:
-        """Whether nothing of a route is let through.
+        """Whether nothing of a route is let through now.
 
         Args:
             route: Which.
@@ -29,7 +29,7 @@ class Breakers:
         return breaker is not None and breaker.failures >= _FAILURES and now < breaker.closed_from
 
     def let_through(self, route: Hashable, now: float) -> None:
-        """One is: where it is to try again, the next are not until it was seen what it did."""
+        """One is: where it is a trial, the next are not until it was seen what became of it."""
         breaker = self._routes.get(route)
         if breaker is not None and breaker.failures >= _FAILURES:
             breaker.closed_from = now + _OPEN_SECONDS

@@ -9,8 +9,8 @@ from typing import Final
 _ROUTES: Final = 5000
 # What a sample may take for its one token; one per cent of the time by default.
 TOKEN_SECONDS: Final = 0.001
-# No sample takes all away for longer.
-_MOST_SECONDS: Final = 60.0
+# What stands still for longer (a machine that sleeps) does not keep all samples away for longer.
+_MOST_SECONDS: Final = 600.0
 # After so long without a sample a route goes before all that had one.
 _LONG_SECONDS: Final = 60.0
 
@@ -41,12 +41,7 @@ class Sampler:
             route: What it is a sample of.
             now: In seconds, by a clock that does not go back.
         """
-        come_in = (now - self._counted_at) * self._per_second
-        self._tokens = min(self._most, self._tokens + come_in)
-        self._counted_at = now
-        without = now - self._last.get(route, now - _LONG_SECONDS)
-        overdraft = self._per_second * min(without / _LONG_SECONDS, 1.0)
-        if self._tokens + overdraft < 1.0:
+        if not self.would_take(route, now):
             return False
         self._tokens -= 1.0
         self._last[route] = now
@@ -55,8 +50,20 @@ class Sampler:
             self._last.popitem(last=False)
         return True
 
+    def would_take(self, route: Hashable, now: float) -> bool:
+        """Whether a request would be one. Arguments as of `takes`."""
+        come_in = (now - self._counted_at) * self._per_second
+        self._tokens = min(self._most, self._tokens + come_in)
+        self._counted_at = now
+        without = now - self._last.get(route, now - _LONG_SECONDS)
+        overdraft = self._per_second * min(without / _LONG_SECONDS, 1.0)
+        return self._tokens + overdraft >= 1.0
+
     def took(self, seconds: float) -> None:
-        """Charge for what a sample took of the time that all share, beyond its one token."""
-        more = seconds / TOKEN_SECONDS - 1.0
-        if more > 0:
-            self._tokens = max(self._tokens - more, -self._per_second * _MOST_SECONDS)
+        """Charge for what a sample took beyond `TOKEN_SECONDS`.
+
+        Args:
+            seconds: Of the time that all share.
+        """
+        tokens = self._tokens - seconds / TOKEN_SECONDS
+        self._tokens = max(tokens, -self._per_second * _MOST_SECONDS)

@@ -28,7 +28,6 @@ from gateway.switch.rules import Rule
 from gateway.switch.shadows.asking import Reply, ask
 from gateway.switch.shadows.breaker import Breakers
 from gateway.switch.shadows.copying import AnswerCopy
-from gateway.switch.shadows.loop_time import LoopTime
 from gateway.switch.sides import SideService
 
 T = TypeVar("T")
@@ -119,7 +118,7 @@ class Comparing:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class ShadowRun:
     """Asks, compares and counts.
 
@@ -129,7 +128,7 @@ class ShadowRun:
         evidence: Where the outcome is counted.
         breakers: Told whether the other service failed.
         comparing: Where answers are compared.
-        loop_time: What it took of the event loop's time.
+        counted: Whether its outcome was.
     """
 
     shadow: Shadow
@@ -137,17 +136,13 @@ class ShadowRun:
     evidence: Evidence
     breakers: Breakers
     comparing: Comparing
-    loop_time: LoopTime = field(default_factory=LoopTime)
+    counted: bool = False
     _left: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self) -> None:
         """To the end of all that was asked."""
         try:
-            try:
-                legacy = await self._compare()
-            except asyncio.CancelledError:
-                self.evidence.count(self.shadow.period, "dropped draining")
-                raise
+            legacy = await self._compare()
             noisy = random.random() * 100 < self.settings.noise_percent  # noqa: S311 - no secret
             if legacy is not None and noisy and self.shadow.method in _SAFE:
                 await self._listen_for_noise(legacy)
@@ -156,6 +151,12 @@ class ShadowRun:
                 # A service that does not end when told to keeps its place: there are only so many.
                 await asyncio.wait(self._left)
 
+    def count_outcome(self, name: str) -> None:
+        """What became of it; each has one outcome."""
+        if not self.counted:
+            self.counted = True
+            self.evidence.count(self.shadow.period, name)
+
     async def _compare(self) -> Answer | None:
         """Ask, compare and count; the legacy answer, where there was something to compare."""
         shadow, evidence, period = self.shadow, self.evidence, self.shadow.period
@@ -163,12 +164,12 @@ class ShadowRun:
         failed = bool(reply.failure) or _fails(reply.answer)
         self.breakers.note(shadow.route, failed=failed, now=time.monotonic())
         if reply.failure:
-            evidence.count(period, f"shadow {reply.failure}")
+            self.count_outcome(f"shadow {reply.failure}")
             logger.debug("shadow %s: %s: %s", period.route, reply.failure, reply.why)
             return None
         found, answers = await self._compared(shadow.answer, reply.answer)
         if _fails(reply.answer) and not _fails(shadow.answer):
-            evidence.count(period, "shadow error")
+            self.count_outcome("shadow error")
             await self._find(found, answers)
             return None
         if found.outcome == "mismatch" and shadow.method in _SAFE:
@@ -186,7 +187,7 @@ class ShadowRun:
     def _count(self, found: Comparison, seconds: float) -> None:
         """Count what a comparison found, with how long both took."""
         shadow, evidence, period = self.shadow, self.evidence, self.shadow.period
-        evidence.count(period, f"shadow {found.outcome}")
+        self.count_outcome(f"shadow {found.outcome}")
         for side, its in (
             (shadow.primary.side, shadow.seconds),
             (shadow.other.side, seconds),
@@ -236,7 +237,6 @@ class ShadowRun:
             seconds=self.settings.shadow_seconds,
             cap=self.settings.shadow_answer_bytes,
             request_id=shadow.request_id,
-            loop_time=self.loop_time,
         )
         if reply.left is not None:
             self._left.append(reply.left)

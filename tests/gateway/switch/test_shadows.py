@@ -10,6 +10,8 @@ import time
 from typing import Any
 
 import pytest
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
 
 from gateway.config import SwitchSettings
 from gateway.switch.compare import Comparison, compare
@@ -175,21 +177,73 @@ async def test_of_many_requests_some_are_left_out_and_counted_as_that() -> None:
     ]
 
 
-async def test_a_shadow_that_keeps_the_event_loop_counts_as_many() -> None:
-    """What a candidate that computes takes from everybody is bounded."""
+@pytest.mark.parametrize("in_a_task", [False, True])
+async def test_a_shadow_that_keeps_the_event_loop_counts_as_many(in_a_task: bool) -> None:
+    """What a candidate that computes takes from everybody is bounded, in a task of its own, too."""
     settings = SwitchSettings(shadows_per_second=1.0, shadows=10, noise_percent=0.0)
     evidence = Evidence()
     shadows = Shadows(settings, evidence)
+    factory = asyncio.get_running_loop().get_task_factory()
 
     async def computes(scope: Any, receive: Any, send: Any) -> None:
         time.sleep(0.05)  # noqa: ASYNC251 - as what computes
         await answering(start(200, JSON), piece(b"{}"))(scope, receive, send)
 
+    async def pass_on(asked: Request, call_next: Any) -> Any:
+        return await call_next(asked)
+
+    app = BaseHTTPMiddleware(computes, pass_on) if in_a_task else computes
     assert not shadows.leaves_out(ROUTE)
-    shadows.put(shadow(b"{}", computes))
-    await outcomes(shadows, evidence, 1)
-    await asyncio.sleep(0.3)
+    shadows.put(shadow(b"{}", app))
+    assert await outcomes(shadows, evidence, 1) == {"shadow match": 1}
     assert shadows.leaves_out(ROUTE) == "unsampled requests"
+    await asyncio.sleep(0.01)
+    assert asyncio.get_running_loop().get_task_factory() is factory
+
+
+async def test_what_cannot_be_compared_is_sampled_and_takes_no_place() -> None:
+    """So that its share of what was counted is its share of the requests."""
+    shadows = Shadows(SwitchSettings(shadows_per_second=0.001, shadows=1), Evidence())
+    assert [shadows.would_leave_out(ROUTE) for _ in range(3)] == [""] * 3
+    assert not shadows.leaves_out(ROUTE)
+    assert shadows.would_leave_out(ROUTE) == "unsampled requests"
+
+
+async def test_a_drain_before_the_first_step_is_counted() -> None:
+    """The task was made, and has not run."""
+    evidence = Evidence()
+    shadows = Shadows(SETTINGS, evidence)
+    keeping = asyncio.create_task(shadows.keep())
+    await asyncio.sleep(0)
+    shadows.put(shadow(b"{}", answering(start(200, JSON), piece(b"{}"))))
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    assert await outcomes(shadows, evidence, 1) == {"dropped draining": 1}
+
+
+async def test_a_drain_after_the_outcome_does_not_count_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The example is lost then, and not the count."""
+    evidence = Evidence()
+    shadows = Shadows(SETTINGS, evidence)
+    keeping = asyncio.create_task(shadows.keep())
+
+    def long(*what: Any) -> dict[str, str]:
+        shadows.stop()
+        time.sleep(0.3)
+        return {}
+
+    monkeypatch.setattr(module, "sample", long)
+    await asyncio.sleep(0)
+    other = json.dumps({"text": "y" * 20_000}).encode()
+    shadows.put(shadow(b'{"text": "x"}', answering(start(200, JSON), piece(other))))
+    await asyncio.sleep(0.6)
+    assert await outcomes(shadows, evidence, 1) == {"shadow mismatch": 1}
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
 
 
 async def test_a_route_that_only_fails_is_left_alone() -> None:
