@@ -108,9 +108,13 @@ class AnswerCounts:
                 exchange.complete,
                 bucket,
             )
-            why = decision.fallback, decision.uncompared, decision.left_out
-            if any(why) or decision.rule is None:
-                alike += (decision.switch, why)
+            fallback, uncompared, left_out = (
+                decision.fallback,
+                decision.uncompared,
+                decision.left_out,
+            )
+            if fallback or uncompared or left_out or decision.rule is None:
+                alike += (decision.switch, fallback, uncompared, left_out)
             known = self._alike.get(alike)
             if known is not None:
                 known.number += 1
