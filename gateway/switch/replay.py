@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 from urllib.parse import unquote
 
 from gateway.histogram import bucket_of
 from gateway.switch.compare import Answer, compare
+from gateway.switch.deciding import NO_ROUTE
 from gateway.switch.evidence import Evidence
 from gateway.switch.evidence.redaction import Asked, sample
 from gateway.switch.recording import Recorded
 from gateway.switch.records import Period, Side, Tally
 from gateway.switch.report.inventory import Joined, template_of
-from gateway.switch.rules import Rule, RuleTable
+from gateway.switch.rules import SAFE, Rule, RuleTable
 from gateway.switch.rules.templates import route_key
-
-SAFE: Final = frozenset({"GET", "HEAD"})
-_NO_ROUTE: Final = "(no route)"
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ async def replay(  # noqa: PLR0913
         rule = table.find(request.method, below)
         route = by_route.find(request.method, below)
         path = route.path if route else (rule.path if rule else "")
-        key = route_key(request.method, path) if path else _NO_ROUTE
+        key = route_key(request.method, path) if path else NO_ROUTE
         name = rule.name if rule else ""
         period = Period(switch, name, key, 0, "shadow" if rule else "legacy")
         legacy, candidate = await ask("legacy", request), await ask("candidate", request)

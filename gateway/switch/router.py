@@ -21,7 +21,7 @@ from gateway.switch.canary import cookie_of
 from gateway.switch.deciding import Decision
 from gateway.switch.fallback import Guard, answer_or, is_gone
 from gateway.switch.records import RunTime
-from gateway.switch.rules import Rule, RuleTable, bucket
+from gateway.switch.rules import SAFE, Rule, RuleTable, bucket
 from gateway.switch.rules.in_force import rules_in_force
 from gateway.switch.shadows import Shadows
 from gateway.switch.shadows.asking import request_to_repeat
@@ -35,7 +35,6 @@ SERVED_BY: Final = b"x-gateway-served-by"
 # Paths, and how long one may be: strangers choose them.
 _REMEMBERED: Final = 512
 _LONG: Final = 256
-_SAFE: Final = frozenset({"GET", "HEAD"})
 # No route of its own: none at all, or one that stands for everything (`RouteSet`).
 _ANY: Final = frozenset({None, "/*"})
 # Answers to requests for what has changed, which the other service may not take for the same.
@@ -159,7 +158,7 @@ class Switch:
         been read.
         """
         if decision.mode != "canary":
-            safe = scope["type"] == "http" and scope["method"] in _SAFE
+            safe = scope["type"] == "http" and scope["method"] in SAFE
             if safe and not announces_body(exchange_of(scope)):
                 return self._answer_or_fall_back(decision, found, scope, receive, send)
             if decision.mode == "candidate-shadow":

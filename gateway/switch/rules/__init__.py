@@ -21,7 +21,8 @@ from gateway.switch.records import Mode
 from gateway.switch.rules.templates import BadTemplate, Template, parse, pattern, shape
 from gateway.switch.rules.tree import ALL, PathTree
 
-_SAFE: Final = frozenset({"GET", "HEAD"})
+# What may be sent to the other service as well, where a rule does not say otherwise.
+SAFE: Final = frozenset({"GET", "HEAD"})
 # Whose rules a HEAD request may have, the first before the others.
 _HEAD: Final = ("HEAD", "GET", ALL)
 
@@ -66,7 +67,7 @@ class Rule:
 
     def repeats(self, method: str) -> bool:
         """Whether a request of this method may be sent to the other service as well."""
-        return method in _SAFE if self.repeatable is None else self.repeatable
+        return method in SAFE if self.repeatable is None else self.repeatable
 
 
 class RuleTable:

@@ -24,7 +24,7 @@ from gateway.switch.compare import Answer, Comparison, compare
 from gateway.switch.evidence import Evidence
 from gateway.switch.evidence.redaction import Asked, sample
 from gateway.switch.records import FindingKind, Period
-from gateway.switch.rules import Rule
+from gateway.switch.rules import SAFE, Rule
 from gateway.switch.shadows.asking import Reply, ask
 from gateway.switch.shadows.breaker import Breakers
 from gateway.switch.shadows.copying import AnswerCopy
@@ -41,7 +41,6 @@ _SMALL_BYTES: Final = 8 * 1024
 _IDLE_SECONDS: Final = 0.0001
 _ASIDE_SECONDS: Final = 0.002
 _ASIDE_TIMES: Final = 25
-_SAFE: Final = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +143,7 @@ class ShadowRun:
         try:
             legacy = await self._compare()
             noisy = random.random() * 100 < self.settings.noise_percent  # noqa: S311 - no secret
-            if legacy is not None and noisy and self.shadow.method in _SAFE:
+            if legacy is not None and noisy and self.shadow.method in SAFE:
                 await self._listen_for_noise(legacy)
         finally:
             if self._left:
@@ -172,7 +171,7 @@ class ShadowRun:
             self.count_outcome("shadow error")
             await self._find(found, answers)
             return None
-        if found.outcome == "mismatch" and shadow.method in _SAFE:
+        if found.outcome == "mismatch" and shadow.method in SAFE:
             # The two read at different moments.
             again = [await self._ask(one) for one in (shadow.primary, shadow.other)]
             if not any(one.failure for one in again):

@@ -11,10 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.switch.evidence.store import Store
-from gateway.switch.records import Period, Tally
 from tests.gateway.projects import write_project
 from tests.live.serving import Gateway, serving, wait_until
+from tests.live.switch.services import evidence
 
 MODULE = """
     import asyncio, contextvars, time
@@ -153,14 +152,6 @@ def gateway(folder: Path) -> Iterator[Gateway]:
     write_project(folder, TOML, {"services_": MODULE})
     with serving(cwd=folder) as gateway:
         yield gateway
-
-
-def evidence(folder: Path) -> dict[Period, Tally]:
-    store = Store(f"sqlite:///{folder / 'switch.db'}")
-    try:
-        return store.evidence("shop")
-    finally:
-        store.close()
 
 
 def counts(folder: Path, route: str) -> dict[str, int]:
