@@ -38,11 +38,13 @@ class Decision:
 
     __slots__ = ("fallback", "left_out", "rule", "side", "switch", "uncompared")
 
-    def __init__(self, switch: str, rule: Rule | None) -> None:
+    def __init__(
+        self, switch: str, rule: Rule | None, side: Side = "legacy", fallback: str = ""
+    ) -> None:
         self.switch = switch
         self.rule = rule
-        self.side: Side = "legacy"
-        self.fallback = ""
+        self.side = side
+        self.fallback = fallback
         self.left_out = ""
         self.uncompared = ""
 
@@ -94,9 +96,9 @@ class AnswerCounts:
             decision = exchange.decision
             if not isinstance(decision, Decision):
                 continue
-            bucket = 0
-            if exchange.first_byte:
-                bucket = bucket_of(exchange.first_byte - exchange.started)
+            bucket, first_byte = 0, exchange.first_byte
+            if first_byte:
+                bucket = bucket_of(first_byte - exchange.started)
             # With the rule itself kept, whose identity is nobody else's meanwhile.
             alike: tuple[Any, ...] = (
                 id(decision.rule),

@@ -46,13 +46,22 @@ class _Found(NamedTuple):
 
     Attributes:
         rule: Its rule; None for none.
+        decision: What all such requests share, and nobody changes; one that differs has its own.
+        answer: Has it answered, as the rule's mode says.
+        compares: Whether the other service is to be asked, too.
         candidate: The candidate's route for it, where the rule asks the candidate; None for none.
         legacy: Likewise the legacy service's.
     """
 
     rule: Rule | None
+    decision: Decision
+    answer: _Answer
+    compares: bool = False
     candidate: str | None = None
     legacy: str | None = None
+
+
+_Answer = Callable[[_Found, Exchange, Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -118,53 +127,65 @@ class Switch:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, by one of the two."""
-        if SERVED_BY in exchange_of(scope).fields:
+        exchange = exchange_of(scope)
+        if SERVED_BY in exchange.fields:
             return self._show(scope, receive, send)
-        return self._decide(scope, receive, send)
+        return self._decide(exchange, scope, receive, send)
 
-    def _decide(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+    def _decide(
+        self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         path = scope["path"][len(scope["root_path"]) :] or "/"
         find = self._remembered if len(path) < _LONG else self._look_up
-        found = find(method, path)
-        rule = found.rule
-        exchange = exchange_of(scope)
-        decision = exchange.decision = Decision(self.name, rule)
-        if rule is None or rule.mode == "legacy":
-            return self._legacy.answer(scope, receive, send)
-        if rule.mode == "shadow":
-            return self._answer_and_shadow(decision, found, self._legacy, scope, receive, send)
-        if found.candidate is None:
-            decision.fallback = "no such route"
-        elif rule.mode != "canary" or self._is_in(rule, scope, exchange):
-            decision.side = "candidate"
-            return self._by_candidate(decision, found, scope, receive, send)
-        return self._legacy.answer(scope, receive, send)
+        found = find(exchange.method, path)
+        exchange.decision = found.decision
+        return found.answer(found, exchange, scope, receive, send)
 
     def _look_up(self, method: str, path: str) -> _Found:
         rule = self._table.find(method, path)
+        decision = Decision(self.name, rule)
         if rule is None or rule.mode == "legacy":
-            return _Found(rule)
+            return _Found(rule, decision, self._by_legacy)
         candidate = self._candidate.routes.find(method, path)
-        compares = rule.mode in {"shadow", "candidate-shadow"}
-        return _Found(rule, candidate, self._legacy.routes.find(method, path) if compares else None)
+        if candidate is None and rule.mode != "shadow":
+            decision.fallback = "no such route"
+            return _Found(rule, decision, self._by_legacy)
+        if rule.mode == "canary":
+            return _Found(rule, decision, self._by_share)
+        answer: _Answer = self._by_legacy
+        if rule.mode != "shadow":
+            decision.side = "candidate"
+            # What may have changed something runs once.
+            answer = self._by_candidate_or_legacy if method in SAFE else self._by_candidate
+        if rule.mode == "candidate":
+            return _Found(rule, decision, answer)
+        if method == "WEBSOCKET" or not rule.repeats(method):
+            decision.uncompared = "a method that may not be repeated"
+            return _Found(rule, decision, answer)
+        if answer != self._by_candidate_or_legacy:
+            answer = self._answer_and_shadow
+        legacy = self._legacy.routes.find(method, path)
+        return _Found(rule, decision, answer, True, candidate, legacy)
+
+    def _by_legacy(
+        self, _found: _Found, _exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        return self._legacy.answer(scope, receive, send)
 
     def _by_candidate(
-        self, decision: Decision, found: _Found, scope: Scope, receive: Receive, send: Send
+        self, _found: _Found, _exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
-        """Each request runs once in a canary; else it may have the legacy service to fall back on.
+        return self._candidate.answer(scope, receive, send)
 
-        What may have changed something runs once, too, and so does what comes with a body: that has
-        been read.
-        """
-        if decision.mode != "canary":
-            safe = scope["type"] == "http" and scope["method"] in SAFE
-            if safe and not announces_body(exchange_of(scope)):
-                return self._answer_or_fall_back(decision, found, scope, receive, send)
-            if decision.mode == "candidate-shadow":
-                return self._answer_and_shadow(
-                    decision, found, self._candidate, scope, receive, send
-                )
+    # --- A share of all users -----------------------------------------------------------------
+
+    def _by_share(
+        self, found: _Found, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        """Each request runs once in a canary: there is nothing to fall back on."""
+        if found.rule is None or not self._is_in(found.rule, scope, exchange):
+            return self._legacy.answer(scope, receive, send)
+        exchange.decision = Decision(self.name, found.rule, "candidate")
         return self._candidate.answer(scope, receive, send)
 
     def _is_in(self, rule: Rule, scope: Scope, exchange: Exchange) -> bool:
@@ -185,26 +206,20 @@ class Switch:
 
     # --- Shadows ------------------------------------------------------------------------------
 
-    def _answer_and_shadow(  # noqa: PLR0913, PLR0917
-        self,
-        decision: Decision,
-        found: _Found,
-        primary: SideService,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+    def _answer_and_shadow(
+        self, found: _Found, exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Have one service answer, and the other asked afterwards."""
-        exchange, rule, shadows = exchange_of(scope), found.rule, self._shared.shadows
-        other, route, own = self._candidate, found.candidate, found.legacy
-        if primary is self._candidate:
-            other, route, own = self._legacy, own, route
-        if rule is None or scope["type"] != "http" or not rule.repeats(scope["method"]):
-            decision.uncompared = "a method that may not be repeated"
-            return primary.answer(scope, receive, send)
+        rule, side, shadows = found.rule, found.decision.side, self._shared.shadows
+        if rule is None:
+            return self._legacy.answer(scope, receive, send)
+        decision = exchange.decision = Decision(self.name, rule, side)
+        primary, other, own, route = self._legacy, self._candidate, found.legacy, found.candidate
+        if side == "candidate":
+            primary, other, own, route = other, primary, route, own
         # By the route of whoever answers, as in the evidence; of a service that cannot be looked
         # into there is one for all.
-        key = (self.name, rule.name, scope["method"], route if own in _ANY else own)
+        key = (self.name, rule.name, exchange.method, route if own in _ANY else own)
         if route is None:
             decision.left_out = shadows.would_leave_out(key)
             decision.uncompared = "" if decision.left_out else f"no such route in {other.name}"
@@ -252,18 +267,20 @@ class Switch:
 
     # --- The candidate, and the legacy service in its place -----------------------------------
 
-    def _answer_or_fall_back(
-        self, decision: Decision, found: _Found, scope: Scope, receive: Receive, send: Send
+    def _by_candidate_or_legacy(
+        self, found: _Found, exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
-        exchange = exchange_of(scope)
+        """Have the candidate answer, and where it cannot, the legacy service."""
+        ask = self._answer_and_shadow if found.compares else self._by_candidate
+        if announces_body(exchange):
+            # It will have been read.
+            return ask(found, exchange, scope, receive, send)
         spare, observers = dict(scope), len(exchange.observers)
         guard = Guard(send)
 
         def instead(reason: str) -> Awaitable[None]:
-            decision.fallback = reason
+            decision = exchange.decision = Decision(self.name, found.rule, fallback=reason)
             decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
-            decision.left_out = ""
-            decision.side = "legacy"
             exchange.resume()
             exchange.route = ""
             del exchange.observers[observers:]
@@ -272,13 +289,7 @@ class Switch:
             scope.update(spare)
             return self._legacy.answer(scope, receive, send)
 
-        if decision.mode == "candidate-shadow":
-            candidate = self._answer_and_shadow(
-                decision, found, self._candidate, scope, receive, guard.send
-            )
-        else:
-            candidate = self._candidate.answer(scope, receive, guard.send)
-        return answer_or(instead, candidate, guard, exchange)
+        return answer_or(instead, ask(found, exchange, scope, receive, guard.send), guard, exchange)
 
     # --- Who answered -------------------------------------------------------------------------
 
@@ -292,7 +303,7 @@ class Switch:
             exchange.observers.append(
                 lambda message: message["headers"].append((SERVED_BY, self._served_by(exchange)))
             )
-        await self._decide(scope, receive, send)
+        await self._decide(exchange, scope, receive, send)
 
     def _served_by(self, exchange: Exchange) -> bytes:
         decision = exchange.decision

@@ -211,7 +211,8 @@ def test_whatever_was_asked_and_answered_an_example_is_small_json(
     found = sample(asked, (first, second), compare(first, second))
     written = json.dumps(found, allow_nan=False)
     assert len(written) <= MOST_BYTES
-    assert "\\u0000" not in written
+    # A text may say so itself; its backslash is escaped.
+    assert "\\u0000" not in written.replace("\\\\", "")
     json.dumps(found, ensure_ascii=False).encode()
 
 
