@@ -125,6 +125,8 @@ class Comparison:
         times: How many times as long a row is loaded as in the other comparisons.
         turns: How often each peer is loaded with a row in a round, one after the other; what counts
             is the median. For figures that differ much between two measurements of the same.
+        one_server: Whether the peers are prefixes of one server, which is started once: what two
+            processes of the same differ by can be as much as what is asked for.
         limit: What the contender's CPU time per answer to `limit.row` is compared with.
         p99_aim_ms: What the contender's p99 is to stay within, whatever the others do.
         access_logs: Whether all peers write theirs, each into a file.
@@ -137,6 +139,7 @@ class Comparison:
     bars: tuple[Bar, ...] = ()
     times: int = 1
     turns: int = 1
+    one_server: bool = False
     limit: Limit | None = None
     p99_aim_ms: float | None = None
     access_logs: bool = False
@@ -320,7 +323,8 @@ COMPARISONS = (
         baselines=(gateway("switch.toml", "mount", "/plain-legacy"),),
         rows=(Row("/small"),),
         bars=(Bar("mount", "throughput", 0.95),),
-        times=2,
+        turns=7,
+        one_server=True,
     ),
     Comparison(
         "switch-candidate",
@@ -328,7 +332,8 @@ COMPARISONS = (
         baselines=(gateway("switch.toml", "mount", "/plain-candidate"),),
         rows=(Row("/small"),),
         bars=(Bar("mount", "throughput", 0.95),),
-        times=2,
+        turns=7,
+        one_server=True,
     ),
     Comparison(
         "shadow",

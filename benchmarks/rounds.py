@@ -105,7 +105,7 @@ def order(peers: Sequence[Peer], number: int) -> list[Peer]:
 
 
 def measure(comparison: Comparison, plan: Plan) -> Result:
-    """Measure all peers in all rounds; all are started anew in each, and wait while one is loaded.
+    """Measure all peers in all rounds; they are started anew in each, and wait while one is loaded.
 
     So the measurements of a row follow each other closely: other work on the machine that lasts for
     longer slows them alike.
@@ -120,10 +120,13 @@ def measure(comparison: Comparison, plan: Plan) -> Result:
     for number in range(plan.rounds):
         plan.say(f"{comparison.name}: round {number + 1} of {plan.rounds}")
         with ExitStack() as running:
-            servers = {
-                peer: running.enter_context(serving(peer, plan.folder, plan.cores.server))
-                for peer in comparison.peers
-            }
+            servers: dict[Peer, Server] = {}
+            for peer in comparison.peers:
+                if comparison.one_server and servers:
+                    servers[peer] = servers[comparison.baselines[0]]
+                else:
+                    server = serving(peer, plan.folder, plan.cores.server)
+                    servers[peer] = running.enter_context(server)
             for row in comparison.rows:
                 turns: dict[Peer, list[Measurement]] = {}
                 for turn in range(comparison.turns):

@@ -24,8 +24,9 @@ _MIDDLE = 2 * _GROWTH / (_GROWTH + 1)
 
 def bucket_of(seconds: float) -> int:
     """The bucket of a duration; what is shorter or longer than there are buckets is in the last."""
-    within = min(max(seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
-    return int(math.log(within) * BUCKETS_BY_LOGARITHM + FIRST_BUCKET)
+    if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
+        seconds = SHORTEST_SECONDS if seconds < SHORTEST_SECONDS else LONGEST_SECONDS
+    return int(math.log(seconds) * BUCKETS_BY_LOGARITHM + FIRST_BUCKET)
 
 
 def seconds_of(bucket: int) -> float:

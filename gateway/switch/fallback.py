@@ -1,11 +1,11 @@
-"""Has the candidate answer, or says why the legacy service has to."""
+"""Whether the candidate has answered, or why the legacy service has to."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.types import Message, Send
@@ -66,43 +66,43 @@ class Guard:
         return asyncio.sleep(0)
 
 
-async def answer_or(
-    instead: Callable[[str], Awaitable[None]],
-    answering: Awaitable[None],
-    guard: Guard,
-    exchange: Exchange,
-) -> None:
-    """Have the candidate answer; where it cannot, and nothing was sent, somebody else.
+async def why_nothing(guard: Guard, exchange: Exchange) -> str:
+    """Why a candidate that came to its end has to be answered for; empty where nobody is there.
 
     Args:
-        instead: Has somebody else answer; is given the reason: "exception", "5xx" or "timeout".
-        answering: The candidate, about to answer by the guard's `send`.
-        guard: What it answers by.
+        guard: What it answered by, and let nothing out.
         exchange: The request.
     """
-    try:
-        await answering
-        if guard.begun or is_gone(exchange):
-            return
-        await _let_deadline_arrive(exchange)
-        reason = guard.reason or "exception"
-    except asyncio.CancelledError:
+    if is_gone(exchange):
+        return ""
+    await _let_deadline_arrive(exchange)
+    return guard.reason or "exception"
+
+
+async def why_failed(error: BaseException, guard: Guard, exchange: Exchange) -> str:
+    """Likewise for one that raised: "exception", "5xx" or "timeout".
+
+    Args:
+        error: What it raised; raised again where nobody else can answer.
+        guard: What it answered by.
+        exchange: The request.
+    """
+    if isinstance(error, asyncio.CancelledError):
         # By the deadline of the candidate's mount, which leaves time for another answer.
         may_go_on = exchange.expired and not guard.begun and not is_gone(exchange)
         if not may_go_on or not exchange.take_back_cancellation():
-            raise
-        reason = guard.reason or "timeout"
-    except Exception as error:
-        refused = isinstance(error, Refusal) and error.status < _SERVER_ERROR
-        if guard.begun or (refused and not guard.status):
-            raise
-        if is_gone(exchange):
-            return  # nobody is there to be answered, which is why it raised, or no matter
-        await _let_deadline_arrive(exchange)
-        reason = guard.reason if guard.stopped else _reason(error)
-        if reason == "exception":
-            logger.exception("the candidate failed, and the legacy service answers")
-    await instead(reason)
+            raise error
+        return guard.reason or "timeout"
+    refused = isinstance(error, Refusal) and error.status < _SERVER_ERROR
+    if guard.begun or not isinstance(error, Exception) or (refused and not guard.status):
+        raise error
+    if is_gone(exchange):
+        return ""  # nobody is there to be answered, which is why it raised, or no matter
+    await _let_deadline_arrive(exchange)
+    reason = guard.reason if guard.stopped else _reason(error)
+    if reason == "exception":
+        logger.error("the candidate failed, and the legacy service answers", exc_info=error)
+    return reason
 
 
 def is_gone(exchange: Exchange) -> bool:

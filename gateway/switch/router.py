@@ -19,7 +19,7 @@ from gateway.config import SwitchSettings
 from gateway.exchange import Exchange, announces_body, exchange_of, route_of
 from gateway.switch.canary import cookie_of
 from gateway.switch.deciding import Decision
-from gateway.switch.fallback import Guard, answer_or, is_gone
+from gateway.switch.fallback import Guard, is_gone, why_failed, why_nothing
 from gateway.switch.records import RunTime
 from gateway.switch.rules import SAFE, Rule, RuleTable, bucket
 from gateway.switch.rules.in_force import rules_in_force
@@ -128,17 +128,12 @@ class Switch:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, by one of the two."""
         exchange = exchange_of(scope)
-        if SERVED_BY in exchange.fields:
-            return self._show(scope, receive, send)
-        return self._decide(exchange, scope, receive, send)
-
-    def _decide(
-        self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
-    ) -> Awaitable[None]:
         path = scope["path"][len(scope["root_path"]) :] or "/"
         find = self._remembered if len(path) < _LONG else self._look_up
         found = find(exchange.method, path)
         exchange.decision = found.decision
+        if SERVED_BY in exchange.fields:
+            return self._show(found, exchange, scope, receive, send)
         return found.answer(found, exchange, scope, receive, send)
 
     def _look_up(self, method: str, path: str) -> _Found:
@@ -267,35 +262,41 @@ class Switch:
 
     # --- The candidate, and the legacy service in its place -----------------------------------
 
-    def _by_candidate_or_legacy(
+    async def _by_candidate_or_legacy(
         self, found: _Found, exchange: Exchange, scope: Scope, receive: Receive, send: Send
-    ) -> Awaitable[None]:
+    ) -> None:
         """Have the candidate answer, and where it cannot, the legacy service."""
         ask = self._answer_and_shadow if found.compares else self._by_candidate
         if announces_body(exchange):
             # It will have been read.
-            return ask(found, exchange, scope, receive, send)
+            await ask(found, exchange, scope, receive, send)
+            return
         spare, observers = dict(scope), len(exchange.observers)
         guard = Guard(send)
-
-        def instead(reason: str) -> Awaitable[None]:
-            decision = exchange.decision = Decision(self.name, found.rule, fallback=reason)
-            decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
-            exchange.resume()
-            exchange.route = ""
-            del exchange.observers[observers:]
-            # The scope that the exchange knows: it tells which route has answered.
-            scope.clear()
-            scope.update(spare)
-            return self._legacy.answer(scope, receive, send)
-
-        return answer_or(instead, ask(found, exchange, scope, receive, guard.send), guard, exchange)
+        try:
+            await ask(found, exchange, scope, receive, guard.send)
+        except BaseException as error:
+            reason = await why_failed(error, guard, exchange)
+        else:
+            reason = "" if guard.begun else await why_nothing(guard, exchange)
+        if not reason:
+            return
+        decision = exchange.decision = Decision(self.name, found.rule, fallback=reason)
+        decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
+        exchange.resume()
+        exchange.route = ""
+        del exchange.observers[observers:]
+        # The scope that the exchange knows: it tells which route has answered.
+        scope.clear()
+        scope.update(spare)
+        await self._legacy.answer(scope, receive, send)
 
     # --- Who answered -------------------------------------------------------------------------
 
-    async def _show(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _show(
+        self, found: _Found, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Tell an admin who answered, and why."""
-        exchange = exchange_of(scope)
         is_admin = await self._shared.is_admin(scope)
         # It may hold the admin token, which is no service's business.
         scope["headers"] = [header for header in scope["headers"] if header[0] != SERVED_BY]
@@ -303,7 +304,7 @@ class Switch:
             exchange.observers.append(
                 lambda message: message["headers"].append((SERVED_BY, self._served_by(exchange)))
             )
-        await self._decide(exchange, scope, receive, send)
+        await found.answer(found, exchange, scope, receive, send)
 
     def _served_by(self, exchange: Exchange) -> bytes:
         decision = exchange.decision
