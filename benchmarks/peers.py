@@ -323,7 +323,7 @@ COMPARISONS = (
         baselines=(gateway("switch.toml", "mount", "/plain-legacy"),),
         rows=(Row("/small"),),
         bars=(Bar("mount", "throughput", 0.95),),
-        turns=7,
+        turns=15,
         one_server=True,
     ),
     Comparison(
@@ -332,7 +332,7 @@ COMPARISONS = (
         baselines=(gateway("switch.toml", "mount", "/plain-candidate"),),
         rows=(Row("/small"),),
         bars=(Bar("mount", "throughput", 0.95),),
-        turns=7,
+        turns=15,
         one_server=True,
     ),
     Comparison(

@@ -132,8 +132,9 @@ def measure(comparison: Comparison, plan: Plan) -> Result:
                 for turn in range(comparison.turns):
                     for peer in order(comparison.peers, number + turn):
                         _check_answers(peer, servers[peer], row, expected)
+                        warm = comparison.one_server and turn > 0
                         with reading(servers[peer].port, peer.stream):
-                            found = _measure_row(peer, servers[peer], row, plan, result)
+                            found = _measure_row(peer, servers[peer], row, plan, result, warm)
                         turns.setdefault(peer, []).append(found)
                 for peer, measured in turns.items():
                     result.measurements.setdefault((peer, row), []).append(median_of(measured))
@@ -169,9 +170,11 @@ def median_of(measured: Sequence[Measurement]) -> Measurement:
     )
 
 
-def _measure_row(peer: Peer, server: Server, row: Row, plan: Plan, result: Result) -> Measurement:
+def _measure_row(  # noqa: PLR0913, PLR0917
+    peer: Peer, server: Server, row: Row, plan: Plan, result: Result, warm: bool
+) -> Measurement:
     with pinned(plan.cores.load), _background(peer, server, plan) as background:
-        found = _load(peer, server, row, plan)
+        found = _load(peer, server, row, plan, warm)
         if background is not None:
             result.backgrounds.setdefault((peer, row), []).append(background.result())
             # The server's processor time is for the background's answers too.
@@ -181,7 +184,7 @@ def _measure_row(peer: Peer, server: Server, row: Row, plan: Plan, result: Resul
 
 def _measure_limit(limit: Limit, plan: Plan, result: Result) -> None:
     with serving(limit.peer, plan.folder, plan.cores.server) as server, pinned(plan.cores.load):
-        empty = _load(limit.peer, server, limit.row, plan)
+        empty = _load(limit.peer, server, limit.row, plan, warm=False)
     with pinned(plan.cores.server):
         call_ms = flask_call_ms(limit.row.path)
     if empty.cpu_ms is not None:
@@ -200,8 +203,9 @@ def _background(peer: Peer, server: Server, plan: Plan) -> Iterator[Future[Measu
         yield executor.submit(_run, peer, server, peer.background, seconds)
 
 
-def _load(peer: Peer, server: Server, row: Row, plan: Plan) -> Measurement:
-    _run(peer, server, row, WARM_UP_SECONDS)
+def _load(peer: Peer, server: Server, row: Row, plan: Plan, warm: bool) -> Measurement:
+    if not warm:
+        _run(peer, server, row, WARM_UP_SECONDS)
     before = server.cpu_seconds()
     measurement = _run(peer, server, row, plan.seconds)
     after = server.cpu_seconds()
