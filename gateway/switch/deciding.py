@@ -23,8 +23,9 @@ _SERVER_ERROR: Final = 500
 _CLASSES: Final = tuple(f"{hundred}xx" for hundred in range(10))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class Decision:
-    """Who answers one request, and by what.
+    """Who answers a request, and by what: one object for all requests that are alike in it.
 
     Attributes:
         switch: The switch's name.
@@ -36,17 +37,12 @@ class Decision:
         uncompared: Why nothing was compared where it should have been; empty elsewhere.
     """
 
-    __slots__ = ("fallback", "left_out", "rule", "side", "switch", "uncompared")
-
-    def __init__(
-        self, switch: str, rule: Rule | None, side: Side = "legacy", fallback: str = ""
-    ) -> None:
-        self.switch = switch
-        self.rule = rule
-        self.side = side
-        self.fallback = fallback
-        self.left_out = ""
-        self.uncompared = ""
+    switch: str
+    rule: Rule | None
+    side: Side = "legacy"
+    fallback: str = ""
+    left_out: str = ""
+    uncompared: str = ""
 
     @property
     def mode(self) -> Mode:
@@ -99,10 +95,8 @@ class AnswerCounts:
             bucket, first_byte = 0, exchange.first_byte
             if first_byte:
                 bucket = bucket_of(first_byte - exchange.started)
-            # With the rule itself kept, whose identity is nobody else's meanwhile.
-            alike: tuple[Any, ...] = (
-                id(decision.rule),
-                decision.side,
+            alike = (
+                decision,
                 exchange.method,
                 exchange.route,
                 exchange.status,
@@ -110,13 +104,6 @@ class AnswerCounts:
                 exchange.complete,
                 bucket,
             )
-            fallback, uncompared, left_out = (
-                decision.fallback,
-                decision.uncompared,
-                decision.left_out,
-            )
-            if fallback or uncompared or left_out or decision.rule is None:
-                alike += (decision.switch, fallback, uncompared, left_out)
             known = self._alike.get(alike)
             if known is not None:
                 known.number += 1

@@ -79,11 +79,13 @@ async def why_nothing(guard: Guard, exchange: Exchange) -> str:
     return guard.reason or "exception"
 
 
-async def why_failed(error: BaseException, guard: Guard, exchange: Exchange) -> str:
-    """Likewise for one that raised: "exception", "5xx" or "timeout".
+async def why_failed(
+    error: Exception | asyncio.CancelledError, guard: Guard, exchange: Exchange
+) -> str | None:
+    """Likewise for one that raised: "exception", "5xx" or "timeout"; None where the error stands.
 
     Args:
-        error: What it raised; raised again where nobody else can answer.
+        error: What it raised.
         guard: What it answered by.
         exchange: The request.
     """
@@ -91,11 +93,11 @@ async def why_failed(error: BaseException, guard: Guard, exchange: Exchange) -> 
         # By the deadline of the candidate's mount, which leaves time for another answer.
         may_go_on = exchange.expired and not guard.begun and not is_gone(exchange)
         if not may_go_on or not exchange.take_back_cancellation():
-            raise error
+            return None
         return guard.reason or "timeout"
     refused = isinstance(error, Refusal) and error.status < _SERVER_ERROR
-    if guard.begun or not isinstance(error, Exception) or (refused and not guard.status):
-        raise error
+    if guard.begun or (refused and not guard.status):
+        return None
     if is_gone(exchange):
         return ""  # nobody is there to be answered, which is why it raised, or no matter
     await _let_deadline_arrive(exchange)

@@ -5,6 +5,7 @@ What no rule names, the legacy service answers, with nothing between it and the 
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import functools
 import logging
@@ -20,7 +21,7 @@ from gateway.exchange import Exchange, announces_body, exchange_of, route_of
 from gateway.switch.canary import cookie_of
 from gateway.switch.deciding import Decision
 from gateway.switch.fallback import Guard, is_gone, why_failed, why_nothing
-from gateway.switch.records import RunTime
+from gateway.switch.records import RunTime, Side
 from gateway.switch.rules import SAFE, Rule, RuleTable, bucket
 from gateway.switch.rules.in_force import rules_in_force
 from gateway.switch.shadows import Shadows
@@ -46,7 +47,7 @@ class _Found(NamedTuple):
 
     Attributes:
         rule: Its rule; None for none.
-        decision: What all such requests share, and nobody changes; one that differs has its own.
+        decision: What is decided by that alone.
         answer: Has it answered, as the rule's mode says.
         compares: Whether the other service is to be asked, too.
         candidate: The candidate's route for it, where the rule asks the candidate; None for none.
@@ -119,6 +120,7 @@ class Switch:
         self._table = RuleTable(() if off else rules_in_force(self._base, run_time))
         # Most requests are for paths that were just asked for.
         self._remembered = functools.lru_cache(_REMEMBERED)(self._look_up)
+        self._decisions: dict[tuple[object, ...], Decision] = {}
 
     def returnable(self) -> Sequence[Rule]:
         """The rules that may go back to the legacy service by themselves."""
@@ -137,30 +139,48 @@ class Switch:
         return found.answer(found, exchange, scope, receive, send)
 
     def _look_up(self, method: str, path: str) -> _Found:
-        rule = self._table.find(method, path)
-        decision = Decision(self.name, rule)
+        rule, legacy = self._table.find(method, path), self._by_legacy
         if rule is None or rule.mode == "legacy":
-            return _Found(rule, decision, self._by_legacy)
+            return _Found(rule, self._decided(rule), legacy)
         candidate = self._candidate.routes.find(method, path)
         if candidate is None and rule.mode != "shadow":
-            decision.fallback = "no such route"
-            return _Found(rule, decision, self._by_legacy)
+            return _Found(rule, self._decided(rule, fallback="no such route"), legacy)
         if rule.mode == "canary":
-            return _Found(rule, decision, self._by_share)
-        answer: _Answer = self._by_legacy
+            return _Found(rule, self._decided(rule), self._by_share)
+        side: Side = "legacy"
+        answer: _Answer = legacy
         if rule.mode != "shadow":
-            decision.side = "candidate"
+            side = "candidate"
             # What may have changed something runs once.
             answer = self._by_candidate_or_legacy if method in SAFE else self._by_candidate
         if rule.mode == "candidate":
-            return _Found(rule, decision, answer)
+            return _Found(rule, self._decided(rule, side), answer)
         if method == "WEBSOCKET" or not rule.repeats(method):
-            decision.uncompared = "a method that may not be repeated"
-            return _Found(rule, decision, answer)
+            why = "a method that may not be repeated"
+            return _Found(rule, self._decided(rule, side, uncompared=why), answer)
         if answer != self._by_candidate_or_legacy:
             answer = self._answer_and_shadow
-        legacy = self._legacy.routes.find(method, path)
-        return _Found(rule, decision, answer, True, candidate, legacy)
+        route = self._legacy.routes.find(method, path)
+        return _Found(rule, self._decided(rule, side), answer, True, candidate, route)
+
+    def _decided(
+        self,
+        rule: Rule | None,
+        side: Side = "legacy",
+        fallback: str = "",
+        left_out: str = "",
+        uncompared: str = "",
+    ) -> Decision:
+        """The one decision that says so."""
+        # The table in force keeps the rule, whose identity is nobody else's meanwhile.
+        key = (id(rule), side, fallback, left_out, uncompared)
+        decision = self._decisions.get(key)
+        if decision is None:
+            if len(self._decisions) >= _REMEMBERED:
+                self._decisions.clear()
+            decision = Decision(self.name, rule, side, fallback, left_out, uncompared)
+            self._decisions[key] = decision
+        return decision
 
     def _by_legacy(
         self, _found: _Found, _exchange: Exchange, scope: Scope, receive: Receive, send: Send
@@ -180,7 +200,7 @@ class Switch:
         """Each request runs once in a canary: there is nothing to fall back on."""
         if found.rule is None or not self._is_in(found.rule, scope, exchange):
             return self._legacy.answer(scope, receive, send)
-        exchange.decision = Decision(self.name, found.rule, "candidate")
+        exchange.decision = self._decided(found.rule, "candidate")
         return self._candidate.answer(scope, receive, send)
 
     def _is_in(self, rule: Rule, scope: Scope, exchange: Exchange) -> bool:
@@ -208,39 +228,37 @@ class Switch:
         rule, side, shadows = found.rule, found.decision.side, self._shared.shadows
         if rule is None:
             return self._legacy.answer(scope, receive, send)
-        decision = exchange.decision = Decision(self.name, rule, side)
         primary, other, own, route = self._legacy, self._candidate, found.legacy, found.candidate
         if side == "candidate":
             primary, other, own, route = other, primary, route, own
         # By the route of whoever answers, as in the evidence; of a service that cannot be looked
         # into there is one for all.
         key = (self.name, rule.name, exchange.method, route if own in _ANY else own)
-        if route is None:
-            decision.left_out = shadows.would_leave_out(key)
-            decision.uncompared = "" if decision.left_out else f"no such route in {other.name}"
-            return primary.answer(scope, receive, send)
-        decision.left_out = shadows.leaves_out(key)
-        if decision.left_out:
+        left_out = (shadows.leaves_out if route is not None else shadows.would_leave_out)(key)
+        if left_out or route is None:
             # Nothing is copied for it.
+            why = "" if left_out else f"no such route in {other.name}"
+            exchange.decision = self._decided(rule, side, "", left_out, why)
             return primary.answer(scope, receive, send)
         request = request_to_repeat(scope)
         # As it is before a service has put anything of its own into it.
         context = contextvars.copy_context()
 
         def shadow(copy: ExchangeCopy) -> None:
-            decision.uncompared = ""
+            why = ""
             if is_gone(exchange):
-                decision.uncompared = "the client left"
+                why = "the client left"
             elif not exchange.answered:
                 return  # somebody else will
             elif copy.answer.status in _CONDITIONAL:
-                decision.uncompared = "a conditional request"
-            elif copy.request is not None and copy.request.why_not:
-                decision.uncompared = copy.request.why_not
-            else:
+                why = "a conditional request"
+            elif copy.request is not None:
+                why = copy.request.why_not
+            exchange.decision = decided = self._decided(rule, side, uncompared=why)
+            if not why:
                 shadows.put(
                     Shadow(
-                        decision.period(exchange, scope),
+                        decided.period(exchange, scope),
                         key,
                         rule,
                         primary,
@@ -257,7 +275,7 @@ class Switch:
 
         limits = self._settings
         scope[COPY] = ExchangeCopy(limits.shadow_request_bytes, limits.shadow_answer_bytes, shadow)
-        decision.uncompared = "no whole answer"
+        exchange.decision = self._decided(rule, side, uncompared="no whole answer")
         return primary.answer(scope, receive, send)
 
     # --- The candidate, and the legacy service in its place -----------------------------------
@@ -275,14 +293,16 @@ class Switch:
         guard = Guard(send)
         try:
             await ask(found, exchange, scope, receive, guard.send)
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             reason = await why_failed(error, guard, exchange)
+            if reason is None:
+                raise
         else:
             reason = "" if guard.begun else await why_nothing(guard, exchange)
         if not reason:
             return
-        decision = exchange.decision = Decision(self.name, found.rule, fallback=reason)
-        decision.uncompared = f"{self._legacy.name} answered in place of {self._candidate.name}"
+        why = f"{self._legacy.name} answered in place of {self._candidate.name}"
+        exchange.decision = self._decided(found.rule, "legacy", reason, "", why)
         exchange.resume()
         exchange.route = ""
         del exchange.observers[observers:]
