@@ -39,7 +39,7 @@ _PAGE = click.Path(path_type=Path, dir_okay=False, exists=True, writable=True)
     type=click.Choice([*(c.name for c in COMPARISONS), LOOKUP, RULES]),
     help="Measure only this; can be given several times.",
 )
-@click.option("--write", "page", type=_PAGE, help="Replace the results in this page.")
+@click.option("--write", "page", type=_PAGE, help="Put the results into this page.")
 @click.option("--plot", "picture", type=_PATH, help="Draw the ratios into this SVG file.")
 def main(  # noqa: PLR0913 -- the options of a command
     *,
@@ -61,7 +61,7 @@ def main(  # noqa: PLR0913 -- the options of a command
         _say(f"wrk, which makes the load, is not installed: {wrk.INSTALL_HINT}")
         sys.exit(CANNOT_MEASURE)
     if page is not None:
-        _check_page(page)
+        _check_page(page, picture if only else None)
     # As with Ctrl-C, servers are then ended on the way out.
     signal.signal(signal.SIGTERM, _interrupt)
 
@@ -99,11 +99,13 @@ def main(  # noqa: PLR0913 -- the options of a command
         click.echo(f"Plot: {picture}")
     if page is not None:
         seen = os.path.relpath(picture, page.parent) if picture is not None else None
-        typed = publish.command(sys.argv[1:])
-        section = publish.results(f"{now:%Y-%m-%d}", typed, heading, tables, seen)
-        page.write_text(
-            publish.replaced(page.read_text(encoding="utf-8"), section), encoding="utf-8"
-        )
+        when, typed = f"{now:%Y-%m-%d}", publish.command(sys.argv[1:])
+        text = page.read_text(encoding="utf-8")
+        if only:
+            text = publish.amended(text, when, typed, heading, tables)
+        else:
+            text = publish.replaced(text, publish.results(when, typed, heading, tables, seen))
+        page.write_text(text, encoding="utf-8")
         click.echo(f"Page: {page}")
 
 
@@ -121,8 +123,10 @@ def _lookups(
     return times, rule_times, tables
 
 
-def _check_page(page: Path) -> None:
+def _check_page(page: Path, partial: Path | None) -> None:
     """Refuse before minutes are spent."""
+    if partial is not None:
+        raise click.UsageError("the picture of a page is of all comparisons: leave out --plot")
     try:
         publish.replaced(page.read_text(encoding="utf-8"), "")
     except publish.NoPlaceError as error:

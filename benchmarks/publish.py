@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -24,6 +25,31 @@ def replaced(page: str, results: str) -> str:
     if not (begin and end) or BEGIN in rest or END in before + after:
         raise NoPlaceError(f"results go between {BEGIN} and {END}, once")
     return f"{before}{BEGIN}\n\n{results.strip()}\n\n{END}{after}"
+
+
+def amended(
+    page: str, when: str, typed: str, heading: str, tables: Sequence[tuple[str, str]]
+) -> str:
+    """The page with some tables of a later run, each with its day and its command.
+
+    Args:
+        page: With results, or with their place.
+        when: The day.
+        typed: The command.
+        heading: What was the same for all peers; told with each table, where it is not that of the
+            page.
+        tables: The name and the table of each comparison; a new name comes last.
+
+    Raises:
+        NoPlaceError: As `replaced`.
+    """
+    results = page.partition(BEGIN)[2].partition(END)[0]
+    head, *parts = re.split(r"^### ", results, flags=re.MULTILINE)
+    named = {part.partition("\n")[0]: part.partition("\n")[2] for part in parts}
+    same = "" if heading in head else f"```text\n{heading}\n```\n\n"
+    for name, table in tables:
+        named[name] = f"\nOn {when}, by:\n\n```sh\n{typed}\n```\n\n{same}{table}\n\n"
+    return replaced(page, head + "".join(f"### {name}\n{text}" for name, text in named.items()))
 
 
 def command(arguments: Sequence[str]) -> str:

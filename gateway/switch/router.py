@@ -36,6 +36,8 @@ SERVED_BY: Final = b"x-gateway-served-by"
 # Paths, and how long one may be: strangers choose them.
 _REMEMBERED: Final = 512
 _LONG: Final = 256
+# A few for each rule.
+_DECISIONS: Final = 4096
 # No route of its own: none at all, or one that stands for everything (`RouteSet`).
 _ANY: Final = frozenset({None, "/*"})
 # Answers to requests for what has changed, which the other service may not take for the same.
@@ -50,7 +52,7 @@ class _Found(NamedTuple):
         decision: What is decided by that alone.
         answer: Has it answered, as the rule's mode says.
         compares: Whether the other service is to be asked, too.
-        candidate: The candidate's route for it, where the rule asks the candidate; None for none.
+        candidate: The candidate's route for it, where both services are asked; None for none.
         legacy: Likewise the legacy service's.
     """
 
@@ -130,13 +132,16 @@ class Switch:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, by one of the two."""
         exchange = exchange_of(scope)
+        if SERVED_BY in exchange.fields:
+            return self._show(exchange, scope, receive, send)
+        found = self._find(exchange, scope)
+        exchange.decision = found.decision
+        return found.answer(found, exchange, scope, receive, send)
+
+    def _find(self, exchange: Exchange, scope: Scope) -> _Found:
         path = scope["path"][len(scope["root_path"]) :] or "/"
         find = self._remembered if len(path) < _LONG else self._look_up
-        found = find(exchange.method, path)
-        exchange.decision = found.decision
-        if SERVED_BY in exchange.fields:
-            return self._show(found, exchange, scope, receive, send)
-        return found.answer(found, exchange, scope, receive, send)
+        return find(exchange.method, path)
 
     def _look_up(self, method: str, path: str) -> _Found:
         rule, legacy = self._table.find(method, path), self._by_legacy
@@ -172,11 +177,11 @@ class Switch:
         uncompared: str = "",
     ) -> Decision:
         """The one decision that says so."""
-        # The table in force keeps the rule, whose identity is nobody else's meanwhile.
+        # The decision keeps the rule, whose identity is nobody else's meanwhile.
         key = (id(rule), side, fallback, left_out, uncompared)
         decision = self._decisions.get(key)
         if decision is None:
-            if len(self._decisions) >= _REMEMBERED:
+            if len(self._decisions) >= _DECISIONS:
                 self._decisions.clear()
             decision = Decision(self.name, rule, side, fallback, left_out, uncompared)
             self._decisions[key] = decision
@@ -244,16 +249,12 @@ class Switch:
         # As it is before a service has put anything of its own into it.
         context = contextvars.copy_context()
 
+        pending = exchange.decision = self._decided(rule, side, uncompared="no whole answer")
+
         def shadow(copy: ExchangeCopy) -> None:
-            why = ""
-            if is_gone(exchange):
-                why = "the client left"
-            elif not exchange.answered:
-                return  # somebody else will
-            elif copy.answer.status in _CONDITIONAL:
-                why = "a conditional request"
-            elif copy.request is not None:
-                why = copy.request.why_not
+            if exchange.decision is not pending or not (exchange.answered or is_gone(exchange)):
+                return  # somebody else answers
+            why = _why_uncompared(exchange, copy)
             exchange.decision = decided = self._decided(rule, side, uncompared=why)
             if not why:
                 shadows.put(
@@ -275,7 +276,6 @@ class Switch:
 
         limits = self._settings
         scope[COPY] = ExchangeCopy(limits.shadow_request_bytes, limits.shadow_answer_bytes, shadow)
-        exchange.decision = self._decided(rule, side, uncompared="no whole answer")
         return primary.answer(scope, receive, send)
 
     # --- The candidate, and the legacy service in its place -----------------------------------
@@ -313,9 +313,7 @@ class Switch:
 
     # --- Who answered -------------------------------------------------------------------------
 
-    async def _show(
-        self, found: _Found, exchange: Exchange, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _show(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell an admin who answered, and why."""
         is_admin = await self._shared.is_admin(scope)
         # It may hold the admin token, which is no service's business.
@@ -324,6 +322,8 @@ class Switch:
             exchange.observers.append(
                 lambda message: message["headers"].append((SERVED_BY, self._served_by(exchange)))
             )
+        found = self._find(exchange, scope)
+        exchange.decision = found.decision
         await found.answer(found, exchange, scope, receive, send)
 
     def _served_by(self, exchange: Exchange) -> bytes:
@@ -337,3 +337,12 @@ class Switch:
         if decision.fallback:
             told.append(f'fallback="{decision.fallback}"')
         return "; ".join(told).encode("latin-1", "backslashreplace")
+
+
+def _why_uncompared(exchange: Exchange, copy: ExchangeCopy) -> str:
+    """Why an answer is not to be compared; empty where it is."""
+    if is_gone(exchange):
+        return "the client left"
+    if copy.answer.status in _CONDITIONAL:
+        return "a conditional request"
+    return copy.request.why_not if copy.request is not None else ""

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.peers import Bar
 from benchmarks.plot import LEAST, MOST, plot, position
-from benchmarks.publish import BEGIN, END, NoPlaceError, command, replaced, results
+from benchmarks.publish import BEGIN, END, NoPlaceError, amended, command, replaced, results
 from benchmarks.ratios import Ratio
 from benchmarks.report import Line
 from benchmarks.serving import ROOT
@@ -32,6 +32,24 @@ def test_a_page_without_a_place_for_results_is_refused(page: str) -> None:
 def test_the_page_of_this_repository_has_a_place() -> None:
     """So that a run of minutes does not end with a refusal."""
     assert "new" in replaced((ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8"), "new")
+
+
+def test_a_run_of_some_replaces_their_tables_and_no_others() -> None:
+    """Each says when and how it was measured; what is measured for the first time comes last."""
+    section = results("day one", "make bench", "CPython", [("a", "| 1 |"), ("b", "| 2 |")], None)
+    page = replaced(f"before\n{BEGIN}\n{END}\nafter\n", section)
+    later = [("a", "| 3 |"), ("c", "| 4 |")]
+    found = amended(page, "day two", "make more", "CPython", later)
+    told = ["before", "day one", "make bench", "### a", "day two", "make more", "| 3 |"]
+    told += ["### b", "| 2 |", "### c", "day two", "make more", "| 4 |", END, "after"]
+    at = 0
+    for word in told:
+        at = found.index(word, at)
+    assert "| 1 |" not in found
+    assert found.count("###") == 3
+    assert amended(found, "day two", "make more", "CPython", later) == found
+    assert found.count("CPython") == 1
+    assert amended(found, "day two", "make more", "another", later).count("another") == 2
 
 
 @pytest.mark.parametrize(

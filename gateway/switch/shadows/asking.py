@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Scope
 
 from gateway.exchange import Exchange, current_exchange
 from gateway.problems import Refusal
@@ -39,7 +39,7 @@ class Reply:
 
     Attributes:
         answer: The answer, as far as it came.
-        seconds: How long it took to its end.
+        seconds: How long the service took, from its call to the end of its answer.
         failure: "error" where the service raised or did not answer in full, "timeout" where it did
             not in time; empty where all is well.
         why: More about it, in words.
@@ -86,57 +86,86 @@ async def ask(  # noqa: PLR0913
     exchange = Exchange(request_id, scope, dict(scope["headers"]))
     scope[_EXCHANGE] = exchange
     current_exchange.set(exchange)
-    answer = AnswerCopy(cap)
-    taken = asyncio.Event()
-    bodies = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        if bodies:
-            return bodies.pop()
-        await taken.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            answer.begin(observed(message, exchange.observers))
-        elif message["type"] == "http.response.body":
-            answer.add(message)
-        if answer.absent:
-            answer.complete = True  # of what is not kept, no more is waited for
-        if answer.complete:
-            taken.set()
-        # A service that sends piece after piece would keep everybody else from running.
-        await asyncio.sleep(0)
-
-    started = time.perf_counter()
-    task = asyncio.ensure_future(_call(service.alone, scope, receive, send))
+    asked = _Asked(exchange, body, cap)
+    task = asyncio.ensure_future(asked.call(service.alone, scope))
     task.add_done_callback(_look)
     try:
-        return await _outcome(task, taken, answer, started, seconds)
+        return await _outcome(task, asked, seconds)
     except BaseException:
         await _end(task, 0.0)
         raise
 
 
-async def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    try:
-        await app(scope, receive, send)
-    except (SystemExit, KeyboardInterrupt) as error:
-        # Out of a task, either would end the process.
-        raise RuntimeError(f"the service raised {type(error).__name__}") from error
+class _Asked:
+    """What a service is given, and takes, in place of a server.
+
+    Args:
+        exchange: Its own.
+        body: The request's.
+        cap: Bytes of the answer's body that are kept at most; no more are waited for.
+
+    Attributes:
+        answer: As far as it came.
+        taken: Set when no more is wanted of it.
+    """
+
+    def __init__(self, exchange: Exchange, body: bytes, cap: int) -> None:
+        self.answer = AnswerCopy(cap)
+        self.taken = asyncio.Event()
+        self._exchange = exchange
+        self._bodies = [{"type": "http.request", "body": body, "more_body": False}]
+        self._started = self._stopped = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From its call to the end of its answer, as it is measured of a primary, or until now.
+
+        How long it waits for the event loop before and after is a matter of who else runs.
+        """
+        now = time.perf_counter()
+        return (self._stopped or now) - (self._started or now)
+
+    async def call(self, app: ASGIApp, scope: Scope) -> None:
+        """Call it."""
+        self._started = time.perf_counter()
+        try:
+            await app(scope, self._receive, self._send)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Out of a task, either would end the process.
+            raise RuntimeError(f"the service raised {type(error).__name__}") from error
+        finally:
+            self._stop()
+
+    async def _receive(self) -> Message:
+        if self._bodies:
+            return self._bodies.pop()
+        await self.taken.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.answer.begin(observed(message, self._exchange.observers))
+        elif message["type"] == "http.response.body":
+            self.answer.add(message)
+        if self.answer.absent:
+            self.answer.complete = True  # of what is not kept, no more is waited for
+        if self.answer.complete:
+            self._stop()
+            self.taken.set()
+        if message["type"] == "http.response.body":
+            # A service that sends piece after piece would keep everybody else from running.
+            await asyncio.sleep(0)
+
+    def _stop(self) -> None:
+        self._stopped = self._stopped or time.perf_counter()
 
 
-async def _outcome(
-    task: asyncio.Task[None],
-    taken: asyncio.Event,
-    answer: AnswerCopy,
-    started: float,
-    seconds: float,
-) -> Reply:
-    waiting = asyncio.ensure_future(taken.wait())
+async def _outcome(task: asyncio.Task[None], asked: _Asked, seconds: float) -> Reply:
+    answer = asked.answer
+    waiting = asyncio.ensure_future(asked.taken.wait())
     try:
         await asyncio.wait({task, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        taken_in = time.perf_counter() - started
+        taken_in = asked.seconds
     finally:
         waiting.cancel()
     if not answer.complete and not task.done():

@@ -68,6 +68,50 @@ async def test_a_service_is_asked_what_the_client_asked() -> None:
     assert seen[1] == {"type": "http.request", "body": b"body", "more_body": False}
 
 
+async def test_how_long_a_service_takes_is_no_matter_of_who_else_runs() -> None:
+    """Neither before it is called nor after its answer; else it would look slow under load."""
+    busy_seconds = 0.1
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(200))
+        await send(piece(b"done"))
+
+    async def others() -> None:
+        while True:
+            time.sleep(busy_seconds)  # noqa: ASYNC251 - as clients' requests keep the event loop
+            await asyncio.sleep(0)
+
+    busy = asyncio.ensure_future(others())
+    reply = await asked(app)
+    busy.cancel()
+    assert reply.answer.body == b"done"
+    assert 0 < reply.seconds < busy_seconds
+
+
+async def test_what_a_service_does_in_other_tasks_is_its_time() -> None:
+    """Such as one whose middleware hands on its answer piece by piece."""
+    work_seconds = 0.02
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        pieces: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def produce() -> None:
+            for _ in range(5):
+                time.sleep(work_seconds)  # noqa: ASYNC251 - as what computes does
+                pieces.put_nowait(b"a")
+                await asyncio.sleep(0)
+
+        producing = asyncio.ensure_future(produce())
+        await send(start(200))
+        for left in (True, True, True, True, False):
+            await send(piece(await pieces.get(), more=left))
+        await producing
+
+    reply = await asked(app)
+    assert reply.answer.body == b"aaaaa"
+    assert reply.seconds > 4 * work_seconds
+
+
 async def test_a_shadow_leaves_nothing_behind_in_the_clients_request() -> None:
     """Neither service sees what the other has done to its scope."""
 
