@@ -61,7 +61,7 @@ def main(  # noqa: PLR0913 -- the options of a command
         _say(f"wrk, which makes the load, is not installed: {wrk.INSTALL_HINT}")
         sys.exit(CANNOT_MEASURE)
     if page is not None:
-        _check_page(page, picture if only else None)
+        _check_page(page, is_partly_drawn=bool(only and picture))
     # As with Ctrl-C, servers are then ended on the way out.
     signal.signal(signal.SIGTERM, _interrupt)
 
@@ -123,9 +123,9 @@ def _lookups(
     return times, rule_times, tables
 
 
-def _check_page(page: Path, partial: Path | None) -> None:
+def _check_page(page: Path, *, is_partly_drawn: bool) -> None:
     """Refuse before minutes are spent."""
-    if partial is not None:
+    if is_partly_drawn:
         raise click.UsageError("the picture of a page is of all comparisons: leave out --plot")
     try:
         publish.replaced(page.read_text(encoding="utf-8"), "")

@@ -92,9 +92,9 @@ class AnswerCounts:
             decision = exchange.decision
             if not isinstance(decision, Decision):
                 continue
-            bucket, first_byte = 0, exchange.first_byte
-            if first_byte:
-                bucket = bucket_of(first_byte - exchange.started)
+            bucket = 0
+            if exchange.first_byte:
+                bucket = bucket_of(exchange.first_byte - exchange.started)
             alike = (
                 decision,
                 exchange.method,

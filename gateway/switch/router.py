@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -30,8 +29,6 @@ from gateway.switch.shadows.copying import COPY, ExchangeCopy
 from gateway.switch.shadows.shadow import Shadow
 from gateway.switch.sides import SideService
 
-logger = logging.getLogger("gateway.switch")
-
 SERVED_BY: Final = b"x-gateway-served-by"
 # Paths, and how long one may be: strangers choose them.
 _REMEMBERED: Final = 512
@@ -48,7 +45,6 @@ class _Found(NamedTuple):
     """What is known of a request by its method and path alone.
 
     Attributes:
-        rule: Its rule; None for none.
         decision: What is decided by that alone.
         answer: Has it answered, as the rule's mode says.
         compares: Whether the other service is to be asked, too.
@@ -56,7 +52,6 @@ class _Found(NamedTuple):
         legacy: Likewise the legacy service's.
     """
 
-    rule: Rule | None
     decision: Decision
     answer: _Answer
     compares: bool = False
@@ -134,24 +129,26 @@ class Switch:
         exchange = exchange_of(scope)
         if SERVED_BY in exchange.fields:
             return self._show(exchange, scope, receive, send)
-        found = self._find(exchange, scope)
-        exchange.decision = found.decision
-        return found.answer(found, exchange, scope, receive, send)
+        return self._decide(exchange, scope, receive, send)
 
-    def _find(self, exchange: Exchange, scope: Scope) -> _Found:
+    def _decide(
+        self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         path = scope["path"][len(scope["root_path"]) :] or "/"
         find = self._remembered if len(path) < _LONG else self._look_up
-        return find(exchange.method, path)
+        found = find(exchange.method, path)
+        exchange.decision = found.decision
+        return found.answer(found, exchange, scope, receive, send)
 
     def _look_up(self, method: str, path: str) -> _Found:
         rule, legacy = self._table.find(method, path), self._by_legacy
         if rule is None or rule.mode == "legacy":
-            return _Found(rule, self._decided(rule), legacy)
+            return _Found(self._decided(rule), legacy)
         candidate = self._candidate.routes.find(method, path)
         if candidate is None and rule.mode != "shadow":
-            return _Found(rule, self._decided(rule, fallback="no such route"), legacy)
+            return _Found(self._decided(rule, fallback="no such route"), legacy)
         if rule.mode == "canary":
-            return _Found(rule, self._decided(rule), self._by_share)
+            return _Found(self._decided(rule), self._by_share)
         side: Side = "legacy"
         answer: _Answer = legacy
         if rule.mode != "shadow":
@@ -159,14 +156,14 @@ class Switch:
             # What may have changed something runs once.
             answer = self._by_candidate_or_legacy if method in SAFE else self._by_candidate
         if rule.mode == "candidate":
-            return _Found(rule, self._decided(rule, side), answer)
+            return _Found(self._decided(rule, side), answer)
         if method == "WEBSOCKET" or not rule.repeats(method):
             why = "a method that may not be repeated"
-            return _Found(rule, self._decided(rule, side, uncompared=why), answer)
+            return _Found(self._decided(rule, side, uncompared=why), answer)
         if answer != self._by_candidate_or_legacy:
             answer = self._answer_and_shadow
         route = self._legacy.routes.find(method, path)
-        return _Found(rule, self._decided(rule, side), answer, True, candidate, route)
+        return _Found(self._decided(rule, side), answer, True, candidate, route)
 
     def _decided(
         self,
@@ -203,9 +200,9 @@ class Switch:
         self, found: _Found, exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Each request runs once in a canary: there is nothing to fall back on."""
-        if found.rule is None or not self._is_in(found.rule, scope, exchange):
+        if found.decision.rule is None or not self._is_in(found.decision.rule, scope, exchange):
             return self._legacy.answer(scope, receive, send)
-        exchange.decision = self._decided(found.rule, "candidate")
+        exchange.decision = self._decided(found.decision.rule, "candidate")
         return self._candidate.answer(scope, receive, send)
 
     def _is_in(self, rule: Rule, scope: Scope, exchange: Exchange) -> bool:
@@ -230,7 +227,7 @@ class Switch:
         self, found: _Found, exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Have one service answer, and the other asked afterwards."""
-        rule, side, shadows = found.rule, found.decision.side, self._shared.shadows
+        rule, side, shadows = found.decision.rule, found.decision.side, self._shared.shadows
         if rule is None:
             return self._legacy.answer(scope, receive, send)
         primary, other, own, route = self._legacy, self._candidate, found.legacy, found.candidate
@@ -248,7 +245,6 @@ class Switch:
         request = request_to_repeat(scope)
         # As it is before a service has put anything of its own into it.
         context = contextvars.copy_context()
-
         pending = exchange.decision = self._decided(rule, side, uncompared="no whole answer")
 
         def shadow(copy: ExchangeCopy) -> None:
@@ -302,7 +298,7 @@ class Switch:
         if not reason:
             return
         why = f"{self._legacy.name} answered in place of {self._candidate.name}"
-        exchange.decision = self._decided(found.rule, "legacy", reason, "", why)
+        exchange.decision = self._decided(found.decision.rule, "legacy", reason, "", why)
         exchange.resume()
         exchange.route = ""
         del exchange.observers[observers:]
@@ -322,9 +318,7 @@ class Switch:
             exchange.observers.append(
                 lambda message: message["headers"].append((SERVED_BY, self._served_by(exchange)))
             )
-        found = self._find(exchange, scope)
-        exchange.decision = found.decision
-        await found.answer(found, exchange, scope, receive, send)
+        await self._decide(exchange, scope, receive, send)
 
     def _served_by(self, exchange: Exchange) -> bytes:
         decision = exchange.decision

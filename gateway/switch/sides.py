@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.exchange import exchange_of
+from gateway.exchange import note_mount
 from gateway.switch.records import Side
 from gateway.switch.rules import RouteSet
 
@@ -42,14 +42,13 @@ class SideService:
 
     def answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a client."""
-        exchange = exchange_of(scope)
-        exchange.mount, exchange.stack = self.name, self.stack
         self.prepare(scope)
+        note_mount(scope, self.name, self.stack)
         return self.app(scope, receive, send)
 
     def prepare(self, scope: Scope) -> None:
         """Make the scope what the service would see under a mount of its own."""
-        scope["state"] = {**self.state}
+        scope["state"] = dict(self.state)
         if not self.path_may_be_empty and scope["path"] == scope["root_path"]:
             scope["path"] = f"{scope['path']}/"
             if raw_path := scope.get("raw_path"):
